@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/node"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// Connection is one node of the network. It is safe for concurrent use.
+type Connection struct {
+	// Mgmt looks at and manages the network.
+	Mgmt *Management
+
+	config Config
+	node   *node.Node
+
+	mu       sync.Mutex
+	channels map[string]*Channel
+	taps     taps
+	closed   bool
+}
+
+// New opens the node's database and starts connecting; it works with NATS down. A nil config means DefaultConfig. Errors wrap
+// ErrConfig, ErrName, ErrNodeID, ErrStorageInUse or ErrStorageVersion, or come from the operating system; then nothing was created.
+func New(c *Config, opts ...Option) (*Connection, error) {
+	s, err := newSetup(c, opts)
+	if err != nil {
+		return nil, err
+	}
+	o := s.nodeOptions()
+	n, err := node.Open(o)
+	if err != nil {
+		return nil, publicError(err)
+	}
+	s.config.NodeID = n.ID()
+	connection := &Connection{config: s.config, node: n, channels: map[string]*Channel{}}
+	connection.Mgmt = &Management{c: connection}
+	connection.taps.start()
+	return connection, nil
+}
+
+// NodeID is this node's id.
+func (c *Connection) NodeID() string { return c.node.ID() }
+
+// StoreID identifies this node's database, for ever.
+func (c *Connection) StoreID() string { id := c.node.Store().ID(); return hex.EncodeToString(id[:]) }
+
+// Failed is closed when the store failed: nothing is acknowledged any more and every call returns ErrStorage. The process should
+// end with an error; the next start reads what is durable.
+func (c *Connection) Failed() <-chan struct{} { return c.node.Store().Failed() }
+
+// Connected tells whether NATS can be reached now.
+func (c *Connection) Connected() bool { return c.node.Connected() }
+
+// Unsubscribe leaves the network in order: running handlers end, online readers get what they can take within DrainTimeout, the
+// others are told goodbye, and the database is closed. Joins and positions stay: a later Join resumes them.
+func (c *Connection) Unsubscribe() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.config.DrainTimeout)
+	defer cancel()
+	return c.Close(ctx)
+}
+
+// Close is Unsubscribe with the drain bounded by ctx instead of DrainTimeout. Calling it again returns nil.
+func (c *Connection) Close(ctx context.Context) error {
+	c.mu.Lock()
+	closed := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if closed {
+		return nil
+	}
+	err := publicError(c.node.Close(ctx))
+	c.taps.stop()
+	return err
+}
+
+// abort ends the connection as a crash would.
+func (c *Connection) abort() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.node.Abort()
+	c.taps.stop()
+}
+
+// Joined lists the durable joins of this node, also those that this process has not resumed.
+func (c *Connection) Joined() []JoinInfo {
+	var list []JoinInfo
+	for _, j := range c.node.Store().Joins() {
+		if !j.Ended {
+			list = append(list, JoinInfo{Channel: j.Channel, Number: j.Number, Mode: modeOf(wire.Role(j.Role))})
+		}
+	}
+	return list
+}
+
+// JoinInfo is one durable join.
+type JoinInfo struct {
+	Channel string
+	Number  uint64
+	Mode    Mode
+}
+
+// Leave ends a durable join by name, whether or not this process resumed it.
+func (c *Connection) Leave(channel string) error {
+	c.mu.Lock()
+	ch := c.channels[channel]
+	delete(c.channels, channel)
+	c.mu.Unlock()
+	if ch != nil {
+		ch.left.Store(true)
+	}
+	if err := c.node.Leave(channel); err != nil {
+		return fmt.Errorf("leave channel %s: %w", channel, publicError(err))
+	}
+	return nil
+}
+
+// Channel returns a joined channel, nil if this process has not joined it.
+func (c *Connection) Channel(name string) *Channel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.channels[name]
+}
+
+// publicError maps what the parts return to what callers match on.
+func publicError(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, m := range errorMap {
+		if errors.Is(err, m.from) {
+			return fmt.Errorf("%w: %w", m.to, err)
+		}
+	}
+	return err
+}
+
+var errorMap = []struct{ from, to error }{
+	{store.ErrFull, ErrStorageFull},
+	{store.ErrFailed, ErrStorage},
+	{store.ErrClosed, ErrClosed},
+	{node.ErrClosed, ErrClosed},
+	{node.ErrNotJoined, ErrLeft},
+	{store.ErrInUse, ErrStorageInUse},
+	{store.ErrNewer, ErrStorageVersion},
+	{store.ErrNodeID, ErrNodeID},
+}
+
+// Status is the node's own state.
+type Status struct {
+	Node, Store, Run string
+	Connected        bool
+	Settled          bool // every reader must have been heard of by now
+	Uptime           time.Duration
+}
+
+// Status returns the node's own state.
+func (c *Connection) Status() Status {
+	run := c.node.Store().Run()
+	return Status{Node: c.NodeID(), Store: c.StoreID(), Run: hex.EncodeToString(run[:]), Connected: c.node.Connected(), Settled: c.node.Settled(), Uptime: c.node.Uptime()}
+}

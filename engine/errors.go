@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The errors a caller can act on. Every error the engine returns wraps one of these or comes from the operating system;
+// match them with errors.Is.
+var (
+	// ErrClosed is returned by every call on a connection after Unsubscribe, and by a send that was under way when the store failed.
+	ErrClosed = errors.New("the connection is closed")
+	// ErrName means a node or channel name is not one token of 1 to 64 letters, digits, '-' and '_'.
+	ErrName = errors.New("not a legal name")
+	// ErrConfig means a configuration value cannot be used.
+	ErrConfig = errors.New("bad configuration")
+	// ErrRole means the channel was joined with a role that does not permit the call.
+	ErrRole = errors.New("the role does not allow this")
+	// ErrJoined means the node has already joined the channel.
+	ErrJoined = errors.New("channel already joined")
+	// ErrLeft means the channel was left with Unsubscribe, or its join was ended by a kick.
+	ErrLeft = errors.New("the channel was left")
+	// ErrTooLarge means a message is above MaxMessageSize. Nothing was stored.
+	ErrTooLarge = errors.New("message too large")
+	// ErrReaderFull means a reader's queue holds MaxMessagesPerReceiver messages and the overflow policy is to reject. Nothing was stored.
+	ErrReaderFull = errors.New("a reader's queue is full")
+	// ErrStorageFull means the disk, or StorageMaxSize, has no room. Nothing was stored; what is stored stays deliverable.
+	ErrStorageFull = errors.New("storage is full")
+	// ErrStorage means the database failed in a way that leaves the last transaction's outcome unknown. The connection stops
+	// acknowledging and must be closed; opening it again reads what is durable.
+	ErrStorage = errors.New("storage failed")
+	// ErrStorageInUse means another process, or another connection in this one, has the database open.
+	ErrStorageInUse = errors.New("the database is in use")
+	// ErrStorageVersion means the database was written by a newer version of this program.
+	ErrStorageVersion = errors.New("the database is of a newer version")
+	// ErrNodeID means the configured node id is not the one the database belongs to.
+	ErrNodeID = errors.New("the database belongs to another node id")
+	// ErrHopLimit means a message has passed through HopLimit handlers and is refused to cut a loop.
+	ErrHopLimit = errors.New("hop limit reached")
+	// ErrStale means the attempt the message was handed over in has ended: another verdict was given, or its time ran out.
+	ErrStale = errors.New("the attempt has ended")
+	// ErrConsumer means the channel already has a consumer of another kind.
+	ErrConsumer = errors.New("the channel already has a consumer")
+)
+
+func errName(kind, name string) error {
+	return fmt.Errorf("%s name %q: %w: use 1 to 64 letters, digits, '-' or '_'", kind, name, ErrName)
+}

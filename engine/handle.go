@@ -1,0 +1,268 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/inbox"
+	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// consumer is what handles a channel's messages: callbacks, or one transactional handler.
+type consumer struct {
+	mu        sync.Mutex
+	attached  bool
+	exclusive bool
+	callbacks []func(*Message)
+}
+
+// OnMessage registers a callback for the channel's messages; from the first one on, messages flow. It is called for one message at a time
+// (see ParallelSenders) and must give, or have given by somebody else within ACKTimeout after it returned, a verdict: Ack, Nack or Reject. Several callbacks run in the
+// order of their registration; the first verdict counts.
+func (ch *Channel) OnMessage(f func(*Message)) error {
+	if err := ch.readable(); err != nil {
+		return err
+	}
+	c := &ch.consumer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.exclusive {
+		return fmt.Errorf("channel %s: %w", ch.name, ErrConsumer)
+	}
+	c.callbacks = append(c.callbacks[:len(c.callbacks):len(c.callbacks)], f)
+	if c.attached {
+		return nil
+	}
+	return ch.attach(ch.callBack)
+}
+
+// Verdict is how a transactional handler ends a message.
+type Verdict uint8
+
+const (
+	// Ack handles the message; the Result's effects commit with it.
+	Ack Verdict = iota
+	// Retry counts the attempt; effects are discarded.
+	Retry
+	// Dead sends the message to the dead letters; effects are discarded.
+	Dead
+	// Stop gives no verdict because the context ended: nothing is counted, the message comes again.
+	Stop
+)
+
+// Result is what a transactional handler returns.
+type Result struct {
+	Verdict Verdict
+	Delay   time.Duration // before the next attempt; 0: DeliveryRetryInterval
+	Reason  string        // of a Retry or Dead
+	Effects Effects       // of an Ack
+	// Queued, if set, is called once, as soon as the effects have their place in the order of commits (or are discarded).
+	Queued func()
+	// Settled, if set, is called once: with nil when the effects are durable, with an error when they are discarded or the store failed.
+	// It must not block.
+	Settled func(error)
+}
+
+// Effects are messages and state that commit together.
+type Effects struct {
+	Emits []Emit
+	State []StateChange
+}
+
+// Emit is a message to send, on a channel that is joined for writing.
+type Emit struct {
+	Channel string
+	Data    []byte
+	Headers []Header
+	TTL     time.Duration // as Outgoing.TTL
+}
+
+// StateChange sets a key of a namespace, or deletes it if Value is nil.
+type StateChange struct {
+	Namespace  string
+	Key, Value []byte
+}
+
+// Handle sets the channel's transactional handler, its only consumer. What the Result holds commits in one transaction with the
+// message's acknowledgement: it happens exactly once, however often the handler runs.
+func (ch *Channel) Handle(f func(ctx context.Context, m *Message) Result) error {
+	if err := ch.readable(); err != nil {
+		return err
+	}
+	c := &ch.consumer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.attached {
+		return fmt.Errorf("channel %s: %w", ch.name, ErrConsumer)
+	}
+	c.exclusive = true
+	return ch.attach(func(ctx context.Context, d *inbox.Delivery) inbox.Verdict {
+		m := newMessage(d)
+		v := ch.verdict(m, f(ctx, m))
+		ch.tapHandled(m, v.Kind)
+		return v
+	})
+}
+
+// AckUnhandled acknowledges every message of the channel without a handler; taps see them.
+func (ch *Channel) AckUnhandled() error {
+	return ch.Handle(func(context.Context, *Message) Result { return Result{} })
+}
+
+func (ch *Channel) readable() error {
+	if err := ch.usable(); err != nil {
+		return err
+	}
+	if ch.mode&ReadOnly == 0 {
+		return fmt.Errorf("handle messages of channel %s, joined as %s: %w", ch.name, ch.mode, ErrRole)
+	}
+	return nil
+}
+
+// attach runs under the consumer's lock.
+func (ch *Channel) attach(c inbox.Consumer) error {
+	if err := ch.c.node.Attach(ch.name, c); err != nil {
+		return fmt.Errorf("channel %s: %w", ch.name, publicError(err))
+	}
+	ch.consumer.attached = true
+	return nil
+}
+
+func (ch *Channel) callBack(ctx context.Context, d *inbox.Delivery) inbox.Verdict {
+	m := newMessage(d)
+	ch.consumer.mu.Lock()
+	callbacks := ch.consumer.callbacks
+	ch.consumer.mu.Unlock()
+	for _, f := range callbacks {
+		f(m)
+	}
+	v := m.wait(ctx, ch.c.config.ACKTimeout)
+	ch.tapHandled(m, v.Kind)
+	return v
+}
+
+// verdict turns a handler's result into what the inbox commits. A result that cannot be committed is a failed attempt.
+func (ch *Channel) verdict(m *Message, r Result) inbox.Verdict {
+	v := inbox.Verdict{Delay: r.Delay, Reason: r.Reason, Queued: r.Queued, Settled: r.Settled}
+	switch r.Verdict {
+	case Ack:
+		v.Kind = inbox.Ack
+	case Retry:
+		v.Kind = inbox.Retry
+		return v
+	case Stop:
+		v.Kind = inbox.Void
+		return v
+	default:
+		v.Kind = inbox.Dead
+		return v
+	}
+	segments, state, err := ch.c.effects(r.Effects, m)
+	switch {
+	case errors.Is(err, ErrHopLimit):
+		v.Kind, v.Reason = inbox.Dead, err.Error()
+	case err != nil:
+		v.Kind, v.Reason = inbox.Retry, err.Error()
+	}
+	v.Segments, v.State = segments, state
+	return v
+}
+
+// effects encodes what is to commit together. Cause is the message whose handling asked for it, nil if none did.
+func (c *Connection) effects(e Effects, cause *Message) ([]store.Segment, []store.StateChange, error) {
+	emits := make([]outbox.Emit, len(e.Emits))
+	for i := range e.Emits {
+		if err := c.emit(&emits[i], &e.Emits[i], cause, uint32(i)); err != nil {
+			return nil, nil, err
+		}
+	}
+	segments, err := c.node.Outbox().Segments(emits, !c.node.Settled())
+	if err != nil {
+		return nil, nil, publicError(err)
+	}
+	var state []store.StateChange
+	for _, s := range e.State {
+		state = append(state, store.StateChange(s))
+	}
+	for i := range emits {
+		if c.taps.watched(emits[i].Channel) {
+			c.tapSent(emits[i].Channel, []wire.Message{emits[i].Message})
+		}
+	}
+	return segments, state, nil
+}
+
+func (c *Connection) emit(out *outbox.Emit, e *Emit, cause *Message, index uint32) error {
+	ch := c.Channel(e.Channel)
+	if ch == nil {
+		return fmt.Errorf("emit to channel %s: %w: it is not joined", e.Channel, ErrRole)
+	}
+	if err := ch.writable(); err != nil {
+		return err
+	}
+	out.Channel = e.Channel
+	if err := c.encode(&out.Message, e.Data, e.Headers, e.TTL); err != nil {
+		return fmt.Errorf("emit to channel %s: %w", e.Channel, err)
+	}
+	if cause != nil {
+		if cause.hops >= uint32(c.config.HopLimit) {
+			return fmt.Errorf("emit to channel %s after %d handlers: %w", e.Channel, cause.hops, ErrHopLimit)
+		}
+		why := cause.cause
+		why.Index = index
+		out.Message.Cause, out.Message.Hops = &why, cause.hops+1
+	}
+	return nil
+}
+
+// Commit makes messages and state durable in one transaction and returns when they are. The queue limit of readers does not apply;
+// StorageMaxSize does. If ctx ends first, the error wraps ctx's, and the effects may yet be stored. Queued, if not nil, is called
+// as soon as the effects have their place in the order of commits, or are refused.
+func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) error {
+	segments, state, err := c.effects(e, nil)
+	if err != nil {
+		if queued != nil {
+			queued()
+		}
+		return err
+	}
+	done := make(chan error, 1)
+	c.node.Store().Submit(&store.Tx{Segments: segments, State: state, Done: func(err error) {
+		if err != nil {
+			c.node.Outbox().Release(segments)
+		}
+		done <- err
+	}})
+	if queued != nil {
+		queued()
+	}
+	select {
+	case err := <-done:
+		return publicError(err)
+	case <-ctx.Done():
+		return fmt.Errorf("the effects may yet be stored: %w", ctx.Err())
+	}
+}
+
+// State reads durable state.
+type State struct{ store *store.Store }
+
+// State reads what Effects have made durable.
+func (c *Connection) State() State { return State{c.node.Store()} }
+
+// Get returns the value of a key, and whether there is one.
+func (s State) Get(namespace string, key []byte) ([]byte, bool, error) {
+	v, ok, err := s.store.Get(namespace, key)
+	return v, ok, publicError(err)
+}
+
+// Next returns the least key after a key, in the order of bytes; after nil it is the first.
+func (s State) Next(namespace string, after []byte) ([]byte, bool, error) {
+	p, ok, err := s.store.Next(namespace, after)
+	return p.Key, ok, publicError(err)
+}

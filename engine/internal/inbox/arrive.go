@@ -1,0 +1,166 @@
+package inbox
+
+import (
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// quiet is the least time between two answers that nothing but repeated or early frames ask for.
+const quiet = 10 * time.Millisecond
+
+// data takes a data frame.
+func (b *Inbox) data(a wire.Address, data []byte) {
+	var d wire.Data
+	if err := d.Parse(data); err != nil {
+		b.reject(a.From, a.Channel, "data: "+err.Error())
+		return
+	}
+	if d.ReceiverRun != b.log.Run() {
+		return // for the process before this one, or another instance
+	}
+	if d.Channel != a.Channel {
+		b.reject(a.From, a.Channel, "data: the frame is of channel "+d.Channel)
+		return
+	}
+	b.mu.Lock()
+	l := b.sessions[d.Session]
+	b.mu.Unlock()
+	if l == nil {
+		b.unknown(a.From, d.Session)
+		return
+	}
+	l.arrive(a.From, &d)
+}
+
+// unknown tells a sender that its session is not known here, as happens when the answer to an open was lost with a process.
+func (b *Inbox) unknown(node string, s wire.Session) {
+	sender, ok := b.opt.StoreOf(node)
+	if !ok {
+		return
+	}
+	st := wire.Status{ReceiverStore: b.log.ID(), ReceiverRun: b.log.Run(), SenderStore: sender, Session: s, State: wire.Unknown}
+	b.publish(node, &st)
+}
+
+// arrive judges a frame and queues what is new of it.
+func (l *receiver) arrive(from string, d *wire.Data) {
+	batches, bytes, err := parse(d)
+	if err != nil {
+		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: from, Channel: d.Channel, Detail: err.Error()})
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if from != l.node {
+		l.box.reject(from, d.Channel, "data: the session is another node's")
+		return
+	}
+	now := l.box.now()
+	if err != nil { // as if it had been lost: the sender is asked for it again
+		l.gap = true
+		l.nudge(now)
+		return
+	}
+	if l.queued > 0 && l.queued+bytes > l.box.opt.MaxBytes {
+		l.blocked = true
+		l.nudge(now)
+		return
+	}
+	arrival := lane.Arrival{Number: d.Number, Channel: d.Channel, Join: d.Join, Prev: lane.Position(d.Prev), Run: d.Run, Last: d.Last,
+		Empty: len(d.Batches) == 0 && len(d.Skips) == 0 && d.Piece == nil}
+	if d.Piece != nil {
+		arrival.Piece = &lane.Piece{Offset: d.Piece.Offset, Length: uint64(len(d.Piece.Data)), Total: d.Piece.Total}
+	}
+	before, _ := l.machine.Place(d.Channel)
+	verdict, after := l.machine.Arrive(arrival)
+	switch verdict {
+	case lane.Take:
+		l.gap, l.blocked = false, false
+		it := item{channel: d.Channel, join: d.Join, run: d.Run, from: after, skips: d.Skips, batches: batches, bytes: bytes, engineNow: d.EngineNow, arrived: now}
+		if d.Piece != nil {
+			whole, ok := l.assemble(d, &it)
+			if !ok {
+				l.void(d.Channel, before.Received)
+			}
+			if !whole {
+				return
+			}
+		}
+		l.enqueue(it)
+	case lane.Missing:
+		l.gap = true
+		l.nudge(now)
+	case lane.Duplicate:
+		if arrival.Empty {
+			notify(l.say)
+		} else {
+			l.nudge(now)
+		}
+	case lane.Stale:
+		l.lost = true
+		notify(l.say)
+	}
+}
+
+// nudge answers, but not too often: whatever is still wrong asks again. l.mu is held.
+func (l *receiver) nudge(now time.Duration) {
+	if now-l.saidAt >= quiet {
+		l.saidAt = now
+		notify(l.say)
+	}
+}
+
+// parse checks every batch of a frame before anything of it is taken.
+func parse(d *wire.Data) ([]wire.Batch, int, error) {
+	batches := make([]wire.Batch, 0, len(d.Batches))
+	bytes := 0
+	for _, blob := range d.Batches {
+		b, err := wire.ParseBatch(blob)
+		if err != nil {
+			return nil, 0, err
+		}
+		if b.Head.Channel != d.Channel || b.Head.Run != d.Run || b.Head.Last > d.Last {
+			return nil, 0, wire.ErrMalformed
+		}
+		batches = append(batches, b)
+		bytes += len(blob)
+	}
+	return batches, bytes, nil
+}
+
+// assemble adds a piece; whole tells that the batch is complete and in it, ok that nothing is wrong. l.mu is held.
+func (l *receiver) assemble(d *wire.Data, it *item) (whole, ok bool) {
+	p := d.Piece
+	buf := l.partial[d.Channel]
+	if p.Offset != uint64(len(buf)) || p.Total > uint64(l.box.opt.MaxBatch) {
+		return false, false
+	}
+	buf = append(buf, p.Data...)
+	l.partial[d.Channel] = buf
+	if uint64(len(buf)) < p.Total {
+		return false, true
+	}
+	delete(l.partial, d.Channel)
+	b, err := wire.ParseBatch(buf)
+	if err != nil || b.Head.Channel != d.Channel || b.Head.Run != d.Run || b.Head.Last != d.Last {
+		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: d.Channel, Detail: "a batch put together from pieces is damaged"})
+		return false, false
+	}
+	it.batches, it.bytes = []wire.Batch{b}, len(buf)
+	return true, true
+}
+
+// void drops the lane's memory of a channel back to an earlier place, and asks for a new session. l.mu is held.
+func (l *receiver) void(channel string, to lane.Position) {
+	delete(l.partial, channel)
+	l.machine.Recall(channel, to)
+	l.lost = true
+	notify(l.say)
+}
+
+func (l *receiver) enqueue(it item) {
+	l.queue = append(l.queue, it)
+	l.queued += it.bytes
+	notify(l.more)
+}

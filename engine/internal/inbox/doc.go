@@ -1,0 +1,105 @@
+// Package inbox is the receiving half of a node: it takes frames in order, hands each message to its channel's consumer, and
+// acknowledges what is committed. Every sender has its own lane: a queue between the frames that arrive and one goroutine that
+// hands over, and a second goroutine that reports to the sender.
+//
+// What is durable when: a verdict, what the handler wants written, and the new position are one transaction; a position is
+// reported only after that. The next message may be handed over before it, never the next attempt of the same message.
+package inbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// Log is what the inbox needs of the store.
+type Log interface {
+	ID() store.ID
+	Run() store.ID
+	WasClean() bool
+	Submit(*store.Tx)
+	Do(*store.Tx) error
+	Positions(sender store.ID) []store.Position
+	Attempts(sender store.ID) []store.AttemptAt
+}
+
+// Publisher sends status frames; they may get lost.
+type Publisher interface {
+	Publish(subject string, data []byte) error
+}
+
+// Options are the inbox's settings; see engine.Config for their meaning.
+type Options struct {
+	Node          string
+	Subjects      wire.Subjects
+	RetryInterval time.Duration
+	MaxAttempts   int
+	Parallel      int // how many senders' messages a channel's consumer sees at a time
+	MaxBytes      int // queued per lane; more is not taken
+	MaxBatch      int // bytes of one batch put together from pieces
+	// Writer tells whether a node may write to a channel, as far as is known.
+	Writer func(node, channel string) bool
+	// StoreOf tells a node's store, as far as is known.
+	StoreOf func(node string) (store.ID, bool)
+	Event   func(Event)
+}
+
+// Event tells the owner what happened, for logs and counters.
+type Event struct {
+	Kind    EventKind
+	Node    string
+	Channel string
+	Detail  string
+}
+
+// EventKind is the kind of an Event.
+type EventKind uint8
+
+const (
+	FrameRejected EventKind = iota + 1 // hostile, damaged or misdirected bytes
+	DeadLettered
+	AttemptFailed
+	MessageExpired
+	BatchCorrupt
+)
+
+// Delivery is one attempt at handing over one message.
+type Delivery struct {
+	Sender    store.ID
+	Node      string // the sender
+	Channel   string
+	Run       store.ID
+	Seq       uint64
+	Message   wire.Message
+	Attempt   int    // 1 for the first
+	LastError string // why the attempt before failed, if that is known
+}
+
+// Kind is how an attempt ended.
+type Kind uint8
+
+const (
+	Ack   Kind = iota + 1
+	Retry      // costs an attempt; the next follows after Delay
+	Dead       // to the dead letters at once
+	Void       // nothing happened: the engine is stopping
+)
+
+// Verdict is the outcome of an attempt.
+type Verdict struct {
+	Kind   Kind
+	Delay  time.Duration // before the next attempt; 0: the configured interval
+	Reason string
+
+	// For Ack: what commits together with the position.
+	Segments []store.Segment
+	State    []store.StateChange
+	Queued   func()      // called once, when the effects have their place in the commit order; may be nil
+	Settled  func(error) // called once: nil when they are durable; may be nil
+}
+
+// Consumer handles a message and returns its verdict; it is called for one message of a channel at a time (see Options.Parallel).
+// It returns Void when ctx ends before there is a verdict.
+type Consumer func(ctx context.Context, d *Delivery) Verdict

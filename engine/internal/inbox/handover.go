@@ -1,0 +1,237 @@
+package inbox
+
+import (
+	"context"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// handover is the lane's goroutine: it takes what was queued, in order, one message at a time.
+func (l *receiver) handover() {
+	for {
+		it, ok := l.pop()
+		if !ok {
+			select {
+			case <-l.more:
+				continue
+			case <-l.box.ctx.Done():
+				return
+			}
+		}
+		l.process(&it)
+		if l.box.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (l *receiver) pop() (item, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		l.busy = false
+		return item{}, false
+	}
+	it := l.queue[0]
+	l.queue[0] = item{}
+	l.queue = l.queue[1:]
+	if len(l.queue) == 0 {
+		l.queue = nil
+	}
+	l.queued -= it.bytes
+	l.busy = true
+	return it, true
+}
+
+// process hands over one frame's messages and counts its skips, in ascending order.
+func (l *receiver) process(it *item) {
+	skips := it.skips
+	for i := range it.batches {
+		b := &it.batches[i]
+		for len(skips) > 0 && skips[0].To < b.Head.First {
+			l.skip(it, skips[0])
+			skips = skips[1:]
+		}
+		dec, err := b.Decoder()
+		if err != nil { // its checksum is right: whoever sealed it made it so, and asking again brings the same
+			l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: it.channel, Detail: err.Error()})
+			l.skip(it, wire.Skip{From: b.Head.First, To: b.Head.Last, Count: b.Head.Last - b.Head.First + 1, Reason: wire.Corrupt})
+			continue
+		}
+		for seq := b.Head.First; seq <= b.Head.Last; seq++ {
+			d := &Delivery{}
+			more, err := dec.Next(&d.Message)
+			if err != nil || !more {
+				l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: it.channel, Detail: "a batch ends before its last message"})
+				l.skip(it, wire.Skip{From: seq, To: b.Head.Last, Count: b.Head.Last - seq + 1, Reason: wire.Corrupt})
+				break
+			}
+			for len(skips) > 0 && skips[0].To < seq {
+				l.skip(it, skips[0])
+				skips = skips[1:]
+			}
+			if seq <= it.from || len(skips) > 0 && skips[0].From <= seq {
+				continue
+			}
+			d.Sender, d.Node, d.Channel, d.Run, d.Seq = l.key.sender, l.node, it.channel, it.run, seq
+			if !l.deliver(it, d) {
+				return
+			}
+		}
+	}
+	for _, s := range skips {
+		l.skip(it, s)
+	}
+}
+
+// skip ends messages without a handler.
+func (l *receiver) skip(it *item, s wire.Skip) {
+	if s.To <= it.from {
+		return
+	}
+	if s.From <= it.from { // within a batch: sequences without a hole
+		s.Count = min(s.Count, s.To-it.from)
+	}
+	l.advance(it, s.To, func(t *wire.Totals) {
+		switch s.Reason {
+		case wire.Expired:
+			t.Expired += s.Count
+		case wire.Purged:
+			t.Purged += s.Count
+		case wire.Overflow:
+			t.Overflow += s.Count
+		case wire.Pruned:
+			t.Pruned += s.Count
+		case wire.Corrupt:
+			t.Corrupt += s.Count
+		}
+	})
+}
+
+// deliver brings one message to its end: handled, expired, or dead. It returns false if the inbox stops first.
+func (l *receiver) deliver(it *item, d *Delivery) bool {
+	key := attemptKey{d.Channel, it.join, d.Run, d.Seq}
+	tried := l.attempts[key]
+	if tried == 0 && l.expired(it, &d.Message) {
+		l.box.opt.Event(Event{Kind: MessageExpired, Node: d.Node, Channel: d.Channel})
+		l.advance(it, d.Seq, func(t *wire.Totals) { t.Expired++ })
+		return true
+	}
+	for {
+		ch := l.consumer(it)
+		if ch == nil {
+			return true // the join ended: the message is not ours any more
+		}
+		if tried >= l.box.opt.MaxAttempts {
+			return l.bury(it, d, tried, orText(d.LastError, "no attempt succeeded"))
+		}
+		select {
+		case ch.turns <- struct{}{}:
+		case <-l.box.ctx.Done():
+			return false
+		}
+		careful := l.careful
+		if careful && !l.tried(it, key, tried+1) {
+			<-ch.turns
+			return false
+		}
+		d.Attempt = tried + 1
+		v := ch.consumer(l.box.ctx, d)
+		if v.Kind == Ack {
+			l.commit(it, d.Seq, &v)
+		} else if v.Queued != nil {
+			v.Queued()
+		}
+		<-ch.turns
+		if v.Kind != Ack && v.Settled != nil {
+			v.Settled(context.Canceled)
+		}
+		switch v.Kind {
+		case Ack:
+			if careful {
+				l.careful = false
+				l.settle(0)
+			}
+			delete(l.attempts, key)
+			return l.box.ctx.Err() == nil
+		case Dead:
+			return l.bury(it, d, tried+1, orText(v.Reason, "rejected by its handler"))
+		case Void:
+			return false
+		case Retry:
+		}
+		tried++
+		d.LastError = v.Reason
+		l.box.opt.Event(Event{Kind: AttemptFailed, Node: d.Node, Channel: d.Channel, Detail: v.Reason})
+		if !careful && !l.tried(it, key, tried) {
+			return false
+		}
+		if tried < l.box.opt.MaxAttempts && !l.pause(v.Delay) {
+			return false
+		}
+	}
+}
+
+func orText(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func (l *receiver) consumer(it *item) *channel {
+	ch := l.box.channel(it.channel)
+	if ch == nil || ch.join != it.join {
+		return nil
+	}
+	return ch
+}
+
+// expired tells whether a message's life ended before its first attempt. The sender's clock is read from the frame, and our own
+// monotonic time since then is added, so that no wall clock counts.
+func (l *receiver) expired(it *item, m *wire.Message) bool {
+	if m.TTL == 0 {
+		return false
+	}
+	return it.engineNow+(l.box.now()-it.arrived).Milliseconds() >= m.Engine+m.TTL
+}
+
+// tried makes an attempt durable. It returns false if that cannot be: the store has failed or is closed.
+func (l *receiver) tried(it *item, key attemptKey, n int) bool {
+	l.attempts[key] = n
+	l.mu.Lock()
+	p := store.Progress{Sender: l.key.sender, Node: l.node, Channel: it.channel, Join: it.join, Attempt: &store.Attempt{Run: key.run, Seq: key.seq, Count: n}}
+	l.mu.Unlock()
+	return l.box.log.Do(&store.Tx{Progress: []store.Progress{p}, Must: true}) == nil
+}
+
+// pause waits for the next attempt; the channel's turn is free meanwhile.
+func (l *receiver) pause(d time.Duration) bool {
+	if d <= 0 {
+		d = l.box.opt.RetryInterval
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.box.ctx.Done():
+		return false
+	}
+}
+
+// bury commits the dead letter and the position together.
+func (l *receiver) bury(it *item, d *Delivery, attempts int, reason string) bool {
+	l.box.opt.Event(Event{Kind: DeadLettered, Node: d.Node, Channel: d.Channel, Detail: reason})
+	message, err := wire.SealOne(nil, &d.Message)
+	if err != nil { // it came out of a batch, so it fits; keep the letter all the same
+		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: d.Node, Channel: d.Channel, Detail: "encode a dead letter: " + err.Error()})
+	}
+	letter := store.DeadLetter{Sender: d.Sender, Node: d.Node, Channel: d.Channel, Run: d.Run, Seq: d.Seq, Reason: reason, Attempts: attempts,
+		Wall: time.Now().UnixMilli(), Message: message}
+	l.dead(it, d.Seq, letter)
+	delete(l.attempts, attemptKey{d.Channel, it.join, d.Run, d.Seq})
+	return l.box.ctx.Err() == nil
+}

@@ -1,0 +1,152 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// ErrConsumer means the channel has a consumer already, or is not one this node reads.
+var ErrConsumer = errors.New("the channel cannot take this consumer")
+
+// maxLanes bounds what strangers can make this node remember.
+const maxLanes = 4096
+
+// Inbox is the receiving half of a node.
+type Inbox struct {
+	opt   Options
+	log   Log
+	pub   Publisher
+	start time.Time
+
+	mu       sync.Mutex
+	channels map[string]*channel
+	lanes    map[laneKey]*receiver
+	sessions map[wire.Session]*receiver
+	closed   bool
+
+	ctx      context.Context
+	cancel   context.CancelFunc
+	done     sync.WaitGroup
+	sent     atomic.Uint64 // status frames
+	frames   atomic.Uint64 // data frames that came in
+	rejected atomic.Uint64
+}
+
+type laneKey struct {
+	sender store.ID
+	scope  string
+}
+
+// channel is one channel this node reads.
+type channel struct {
+	name     string
+	join     uint64
+	consumer Consumer
+	turns    chan struct{}
+}
+
+// New returns an inbox. Close must be called.
+func New(o Options, log Log, pub Publisher) *Inbox {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Inbox{opt: o, log: log, pub: pub, start: time.Now(), channels: map[string]*channel{}, lanes: map[laneKey]*receiver{},
+		sessions: map[wire.Session]*receiver{}, ctx: ctx, cancel: cancel}
+}
+
+func (b *Inbox) now() time.Duration { return time.Since(b.start) }
+
+// Attach gives a join its consumer. From then on lanes for the channel may open.
+func (b *Inbox) Attach(name string, join uint64, c Consumer) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if old := b.channels[name]; old != nil && old.join == join {
+		return ErrConsumer
+	}
+	b.channels[name] = &channel{name: name, join: join, consumer: c, turns: make(chan struct{}, max(b.opt.Parallel, 1))}
+	return nil
+}
+
+// Detach takes a channel out: its join ended. What is queued of it is dropped.
+func (b *Inbox) Detach(name string) {
+	b.mu.Lock()
+	delete(b.channels, name)
+	b.mu.Unlock()
+	for _, l := range b.all() {
+		l.forget(name)
+	}
+}
+
+func (b *Inbox) channel(name string) *channel {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.channels[name]
+}
+
+// Receive takes an open or data frame. It may be called from several goroutines; frames of one lane must come from one.
+func (b *Inbox) Receive(a wire.Address, data []byte) {
+	switch a.Kind {
+	case wire.SubjectOpen:
+		b.open(a.From, data)
+	case wire.SubjectData:
+		b.frames.Add(1)
+		b.data(a, data)
+	default:
+	}
+}
+
+func (b *Inbox) reject(node, channel, detail string) {
+	b.rejected.Add(1)
+	b.opt.Event(Event{Kind: FrameRejected, Node: node, Channel: channel, Detail: detail})
+}
+
+// Positions lists what is committed and what is taken of every lane, for listings.
+func (b *Inbox) Positions() []store.Position {
+	var list []store.Position
+	for _, l := range b.all() {
+		list = append(list, l.positions()...)
+	}
+	return list
+}
+
+// Counts are the inbox's counters since the start.
+type Counts struct {
+	Frames, Statuses, Rejected uint64
+}
+
+// Counts returns the counters.
+func (b *Inbox) Counts() Counts {
+	return Counts{Frames: b.frames.Load(), Statuses: b.sent.Load(), Rejected: b.rejected.Load()}
+}
+
+// Close lets running handlers end, starts no more, waits until every verdict is durable, and tells the senders. The log must still be open.
+func (b *Inbox) Close() {
+	b.Abort()
+	for _, l := range b.all() {
+		l.settle(0)
+		l.report()
+	}
+}
+
+// Abort lets running handlers end and starts no more; verdicts may be under way.
+func (b *Inbox) Abort() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel()
+	b.done.Wait()
+}
+
+func (b *Inbox) all() []*receiver {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lanes := make([]*receiver, 0, len(b.lanes))
+	for _, l := range b.lanes {
+		lanes = append(lanes, l)
+	}
+	return lanes
+}

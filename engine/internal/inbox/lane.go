@@ -1,0 +1,97 @@
+package inbox
+
+import (
+	"sync"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// receiver is one lane: what arrives from one sender, in order, until it is committed. Frames come in under mu; the goroutine
+// that hands over and the one that reports belong to the lane and end with the inbox.
+type receiver struct {
+	box *Inbox
+	key laneKey
+
+	mu       sync.Mutex
+	node     string
+	session  wire.Session
+	machine  *lane.Receiver
+	progress map[string]*progress
+	partial  map[string][]byte // batches being put together from pieces
+	queue    []item
+	queued   int // bytes
+	gap      bool
+	blocked  bool // the last frame was not taken for want of room
+	busy     bool // a message is being handed over, or waits for its next attempt
+	opened   bool // an open is to be answered
+	answer   []wire.StatusChannel
+	lost     bool // the session is unknown or void: tell the sender
+	saidAt   time.Duration
+	commits  int       // transactions under way
+	room     sync.Cond // commits fell
+
+	more chan struct{} // capacity 1: the queue has something
+	say  chan struct{} // capacity 1: there is something to report
+
+	// owned by handover
+	careful  bool // the process died before: the first message runs alone
+	attempts map[attemptKey]int
+}
+
+type attemptKey struct {
+	channel string
+	join    uint64
+	run     store.ID
+	seq     uint64
+}
+
+// item is one frame's worth of messages and skips of one channel.
+type item struct {
+	channel   string
+	join      uint64
+	run       store.ID
+	from      uint64 // sequences up to here are known
+	skips     []wire.Skip
+	batches   []wire.Batch
+	bytes     int
+	engineNow int64         // the sender's engine time when it left
+	arrived   time.Duration // ours when it came
+}
+
+func newReceiver(b *Inbox, k laneKey, node string) *receiver {
+	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string][]byte{},
+		more: make(chan struct{}, 1), say: make(chan struct{}, 1), careful: !b.log.WasClean(), attempts: map[attemptKey]int{}}
+	l.room.L = &l.mu
+	for _, a := range b.log.Attempts(k.sender) {
+		l.attempts[attemptKey{a.Channel, a.Join, a.Run, a.Seq}] = a.Count
+	}
+	return l
+}
+
+func (l *receiver) forget(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.machine.Forget(name)
+	delete(l.progress, name)
+	delete(l.partial, name)
+}
+
+func (l *receiver) positions() []store.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []store.Position
+	for name, p := range l.progress {
+		list = append(list, store.Position{Sender: l.key.sender, Channel: name, Join: p.join, Run: p.committed.Run, Seq: p.committed.Seq, Totals: store.Totals(p.committedTotals)})
+	}
+	return list
+}
+
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,128 @@
+package inbox
+
+import (
+	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// open takes an Open: the lane's session begins, and the reporter answers with what is committed and taken.
+func (b *Inbox) open(from string, data []byte) {
+	o, err := wire.ParseOpen(data)
+	if err != nil {
+		b.reject(from, "", "open: "+err.Error())
+		return
+	}
+	if o.ReceiverStore != b.log.ID() || o.ReceiverRun != b.log.Run() {
+		return // for another store, or the process before this one
+	}
+	if known, ok := b.opt.StoreOf(from); ok && known != o.SenderStore {
+		b.reject(from, "", "open: from a store that is not this node's")
+		return
+	}
+	l := b.lane(laneKey{o.SenderStore, o.Scope}, from)
+	if l == nil {
+		return
+	}
+	b.mu.Lock()
+	readers := make(map[string]*channel, len(o.Channels))
+	for _, c := range o.Channels {
+		readers[c.Name] = b.channels[c.Name]
+	}
+	if old, fresh := l.begin(o, from, readers); fresh {
+		delete(b.sessions, old)
+		b.sessions[o.Session] = l
+	}
+	b.mu.Unlock()
+	l.report()
+}
+
+// lane finds or starts the lane of a sender.
+func (b *Inbox) lane(k laneKey, node string) *receiver {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l := b.lanes[k]; l != nil {
+		return l
+	}
+	if b.closed || len(b.lanes) >= maxLanes {
+		return nil
+	}
+	l := newReceiver(b, k, node)
+	b.lanes[k] = l
+	b.done.Go(l.handover)
+	b.done.Go(l.reporter)
+	return l
+}
+
+// begin starts a session unless it is an old one; it returns the session it replaces.
+func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel) (old wire.Session, fresh bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if o.Session.Run == l.session.Run && o.Session.Counter < l.session.Counter {
+		return old, false
+	}
+	old, l.node = l.session, from
+	if o.Session != l.session {
+		fresh = true
+		l.session = o.Session
+		l.machine.Open()
+		l.gap = false
+	}
+	l.answer = l.answer[:0]
+	for _, c := range o.Channels {
+		l.answer = append(l.answer, l.admit(c, readers[c.Name]))
+	}
+	l.opened = true
+	return old, fresh
+}
+
+// admit judges one channel of an open; l.mu is held.
+func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
+	s := wire.StatusChannel{Name: c.Name, Join: c.Join, State: wire.OK}
+	switch {
+	case ch == nil:
+		s.State = wire.Blocked // no consumer for now, or none any more: then the announcement or the join says so
+		return s
+	case c.Join < ch.join:
+		s.State = wire.Left
+		return s
+	case c.Join != ch.join:
+		s.State = wire.Refused
+		return s
+	case !l.box.opt.Writer(l.node, c.Name):
+		s.State = wire.Refused
+		return s
+	}
+	if !l.machine.Known(c.Name, c.Join) {
+		l.load(c.Name, c.Join)
+	}
+	p := l.progress[c.Name]
+	s.Committed = p.reported()
+	s.Totals = p.committedTotals
+	if place, ok := l.machine.Place(c.Name); ok {
+		s.Received = wire.Position{Run: place.Received.Run, Seq: place.Received.Seq}
+		s.Piece = place.Piece
+	}
+	return s
+}
+
+// load takes a join's durable place; l.mu is held.
+func (l *receiver) load(name string, join uint64) {
+	p := &progress{join: join}
+	for _, d := range l.box.log.Positions(l.key.sender) {
+		if d.Channel == name && d.Join == join {
+			p.position = wire.Position{Run: d.Run, Seq: d.Seq}
+			p.totals = wire.Totals(d.Totals)
+			for _, o := range d.Older {
+				p.older = append(p.older, wire.Position{Run: o.Run, Seq: o.Seq})
+			}
+		}
+	}
+	p.committed, p.committedTotals = p.position, p.totals
+	l.progress[name] = p
+	delete(l.partial, name)
+	var places []lane.Position
+	for _, r := range p.reported() {
+		places = append(places, lane.Position(r))
+	}
+	l.machine.Load(name, join, places)
+}

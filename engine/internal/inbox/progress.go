@@ -1,0 +1,162 @@
+package inbox
+
+import (
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// speculation bounds the transactions of a lane that are under way: how far handlers may run ahead of what is durable.
+const speculation = 4096
+
+// maxOlder bounds the places in earlier runs of a sender that are reported and kept.
+const maxOlder = 64
+
+// progress is a lane's place in one channel: what has its verdict, and what of that is committed.
+type progress struct {
+	join            uint64
+	position        wire.Position
+	totals          wire.Totals
+	older           []wire.Position // last places in earlier runs, newest first
+	committed       wire.Position
+	committedTotals wire.Totals
+	dirty           bool // position or totals are ahead of every transaction under way
+}
+
+// reported lists the durable places, newest run first.
+func (p *progress) reported() []wire.Position {
+	if p.committed == (wire.Position{}) {
+		return nil
+	}
+	return append([]wire.Position{p.committed}, p.older...)
+}
+
+func (p *progress) moveTo(run store.ID, seq uint64) {
+	if p.position.Run != run && p.position != (wire.Position{}) {
+		p.older = append([]wire.Position{p.position}, p.older...)
+		p.older = p.older[:min(len(p.older), maxOlder)]
+	}
+	p.position = wire.Position{Run: run, Seq: seq}
+}
+
+func (l *receiver) change(name string, p *progress) store.Progress {
+	return store.Progress{Sender: l.key.sender, Node: l.node, Channel: name, Join: p.join, Run: p.position.Run, Seq: p.position.Seq, Totals: store.Totals(p.totals)}
+}
+
+// advance moves the place without anything else to commit. Such moves share a transaction: at most one is under way, and what has
+// gathered meanwhile goes with the next.
+func (l *receiver) advance(it *item, seq uint64, count func(*wire.Totals)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.progress[it.channel]
+	if p == nil || p.join != it.join {
+		return
+	}
+	p.moveTo(it.run, seq)
+	count(&p.totals)
+	p.dirty = true
+	if l.commits == 0 {
+		l.flush()
+	}
+}
+
+// flush submits every place that is ahead; l.mu is held.
+func (l *receiver) flush() {
+	var tx store.Tx
+	var done []func()
+	for name, p := range l.progress {
+		if p.dirty {
+			tx.Progress = append(tx.Progress, l.change(name, p))
+			done = append(done, l.settled(p))
+			p.dirty = false
+		}
+	}
+	if len(tx.Progress) > 0 {
+		l.submit(&tx, done, nil)
+	}
+}
+
+// settled returns what a commit of p as it is now makes true; l.mu is held at both times.
+func (l *receiver) settled(p *progress) func() {
+	position, totals := p.position, p.totals
+	return func() { p.committed, p.committedTotals = position, totals }
+}
+
+// submit queues a transaction; l.mu is held.
+func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) {
+	l.commits++
+	tx.Must = true
+	tx.Done = func(err error) {
+		l.mu.Lock()
+		l.commits--
+		if err == nil {
+			for _, f := range done {
+				f()
+			}
+			if l.commits == 0 {
+				l.flush()
+			}
+		}
+		l.room.Broadcast()
+		l.mu.Unlock()
+		if after != nil {
+			after(err)
+		}
+		if err == nil {
+			notify(l.say)
+		}
+	}
+	l.box.log.Submit(tx)
+}
+
+// commit records an ack: the new place, and with it what the handler wants written.
+func (l *receiver) commit(it *item, seq uint64, v *Verdict) {
+	if len(v.Segments) == 0 && len(v.State) == 0 && v.Settled == nil {
+		l.advance(it, seq, func(t *wire.Totals) { t.Handled++ })
+		if v.Queued != nil {
+			v.Queued()
+		}
+		return
+	}
+	l.together(it, seq, func(t *wire.Totals) { t.Handled++ }, &store.Tx{Segments: v.Segments, State: v.State}, v.Settled)
+	if v.Queued != nil {
+		v.Queued()
+	}
+	l.settle(speculation)
+}
+
+// dead records a dead letter with the place behind it.
+func (l *receiver) dead(it *item, seq uint64, letter store.DeadLetter) {
+	l.together(it, seq, func(t *wire.Totals) { t.Dead++ }, &store.Tx{Progress: []store.Progress{{Dead: []store.DeadLetter{letter}}}}, nil)
+}
+
+// together moves the place in the same transaction as what tx holds.
+func (l *receiver) together(it *item, seq uint64, count func(*wire.Totals), tx *store.Tx, after func(error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.progress[it.channel]
+	if p == nil || p.join != it.join { // the join ended while its handler ran: what it did stays, and the place is gone
+		if after != nil || len(tx.Segments)+len(tx.State) > 0 {
+			tx.Progress = nil
+			l.submit(tx, nil, after)
+		}
+		return
+	}
+	p.moveTo(it.run, seq)
+	count(&p.totals)
+	change := l.change(it.channel, p)
+	if len(tx.Progress) > 0 {
+		change.Dead = tx.Progress[0].Dead
+	}
+	tx.Progress = []store.Progress{change}
+	p.dirty = false
+	l.submit(tx, []func(){l.settled(p)}, after)
+}
+
+// settle waits until no more than n transactions are under way, or the inbox stops.
+func (l *receiver) settle(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.commits > n {
+		l.room.Wait()
+	}
+}

@@ -1,0 +1,61 @@
+package inbox
+
+import (
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// reporter is the lane's second goroutine: it tells the sender what was committed and what is wrong.
+func (l *receiver) reporter() {
+	for {
+		select {
+		case <-l.say:
+			l.report()
+		case <-l.box.ctx.Done():
+			return
+		}
+	}
+}
+
+// report sends one status frame.
+func (l *receiver) report() {
+	st, node := l.status()
+	l.box.publish(node, st)
+}
+
+func (b *Inbox) publish(node string, st *wire.Status) {
+	// A status that cannot be sent is like one that is lost: the sender probes, and the next one says it all again.
+	if b.pub.Publish(b.opt.Subjects.Status(node, b.opt.Node), st.Append(nil)) == nil {
+		b.sent.Add(1)
+	}
+}
+
+func (l *receiver) status() (*wire.Status, string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st := &wire.Status{ReceiverStore: l.box.log.ID(), ReceiverRun: l.box.log.Run(), SenderStore: l.key.sender, Session: l.session,
+		State: wire.OK, Received: l.machine.Received()}
+	if l.opened {
+		l.opened = false
+		st.Opened, st.Channels = true, append([]wire.StatusChannel(nil), l.answer...)
+		return st, l.node
+	}
+	switch {
+	case l.lost:
+		st.State, l.lost = wire.Unknown, false
+	case l.blocked:
+		st.State = wire.Blocked
+	case l.gap:
+		st.State = wire.Gap
+	case l.busy:
+		st.State = wire.Working
+	}
+	for name, p := range l.progress {
+		if p.committed == (wire.Position{}) {
+			continue
+		}
+		place, _ := l.machine.Place(name)
+		st.Channels = append(st.Channels, wire.StatusChannel{Name: name, Join: p.join, Committed: []wire.Position{p.committed},
+			Received: wire.Position(place.Received), Piece: place.Piece, Totals: p.committedTotals, State: wire.OK})
+	}
+	return st, l.node
+}

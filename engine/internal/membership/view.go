@@ -1,0 +1,186 @@
+package membership
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// Now is a point of monotonic time, as the distance from some fixed start.
+type Now = time.Duration
+
+// Limits are the times after which silence means something.
+type Limits struct {
+	Settle    time.Duration // a connection unbroken for this long has heard of everybody
+	Offline   time.Duration // silence of a node that shares a channel with this one
+	Broadcast time.Duration // between announcements to all; a node heard only there is offline after three
+	Forget    time.Duration // silence after which a node drops out of listings
+}
+
+// maxNodes bounds the view: announcements are not authenticated by themselves.
+const maxNodes = 65536
+
+// Peer is one other node as last heard.
+type Peer struct {
+	wire.Announcement
+	HeardAt Now
+	Online  bool
+	joins   map[string]wire.AnnouncedChannel
+}
+
+// Channel returns what the peer does on a channel.
+func (p *Peer) Channel(name string) (wire.AnnouncedChannel, bool) {
+	c, ok := p.joins[name]
+	return c, ok
+}
+
+// View is what this node knows of the network.
+type View struct {
+	self      string
+	limits    Limits
+	peers     map[string]*Peer
+	shared    func(channel string) bool
+	connected bool
+	since     Now
+}
+
+// NewView returns an empty view. Shared tells whether this node has joined a channel.
+func NewView(self string, l Limits, shared func(channel string) bool) *View {
+	return &View{self: self, limits: l, peers: map[string]*Peer{}, shared: shared}
+}
+
+// Connected and Disconnected follow the connection to the network.
+func (v *View) Connected(now Now) { v.connected, v.since = true, now }
+
+// Disconnected makes every peer's state stale: what they do meanwhile is not heard.
+func (v *View) Disconnected() { v.connected = false }
+
+// Settled tells whether the connection has been unbroken for long enough to have heard of every reader.
+func (v *View) Settled(now Now) bool { return v.connected && now-v.since >= v.limits.Settle }
+
+// Change is what an announcement or silence changed.
+type Change uint8
+
+const (
+	Nothing   Change = iota
+	Appeared         // new, or online again
+	Restarted        // another run of the same node
+	Altered          // other channels, roles, joins, or consumers
+	Gone             // offline, or said goodbye
+)
+
+// Hear takes an announcement. A partial one (a keepalive of one channel) adds to what is known instead of replacing it.
+func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change) {
+	if a.Node == v.self {
+		return nil, Nothing
+	}
+	p := v.peers[a.Node]
+	if p == nil {
+		if len(v.peers) >= maxNodes {
+			return nil, Nothing
+		}
+		p = &Peer{joins: map[string]wire.AnnouncedChannel{}}
+		v.peers[a.Node] = p
+	}
+	wasOnline, wasRun := p.Online, p.Run
+	altered := v.merge(p, a, partial)
+	p.HeardAt, p.Online = now, !a.Goodbye
+	switch {
+	case a.Goodbye && wasOnline:
+		return p, Gone
+	case a.Goodbye:
+		return p, Nothing
+	case !wasOnline:
+		return p, Appeared
+	case wasRun != a.Run:
+		return p, Restarted
+	case altered:
+		return p, Altered
+	}
+	return p, Nothing
+}
+
+func (v *View) merge(p *Peer, a *wire.Announcement, partial bool) (altered bool) {
+	same := p.Store == a.Store && p.Run == a.Run
+	if same && a.Serial < p.Serial {
+		return false // overtaken by a newer one
+	}
+	if !same {
+		clear(p.joins)
+	}
+	if !partial {
+		for name := range p.joins {
+			if !slices.ContainsFunc(a.Channels, func(c wire.AnnouncedChannel) bool { return c.Name == name }) {
+				delete(p.joins, name)
+				altered = true
+			}
+		}
+	}
+	for _, c := range a.Channels {
+		if p.joins[c.Name] != c {
+			p.joins[c.Name] = c
+			altered = true
+		}
+	}
+	p.Announcement = *a
+	return altered || len(a.Left) > 0
+}
+
+// Alive notes a sign of life other than an announcement.
+func (v *View) Alive(now Now, node string) {
+	if p := v.peers[node]; p != nil && p.Online {
+		p.HeardAt = now
+	}
+}
+
+// Silent returns the peers that went offline by now, and forgets those unheard for long. While disconnected nobody is judged.
+func (v *View) Silent(now Now) (gone []*Peer) {
+	if !v.connected {
+		return nil
+	}
+	for name, p := range v.peers {
+		quiet := now - max(p.HeardAt, v.since)
+		if p.Online && quiet >= v.patience(p) {
+			p.Online = false
+			gone = append(gone, p)
+		}
+		if !p.Online && now-p.HeardAt >= v.limits.Forget {
+			delete(v.peers, name)
+		}
+	}
+	return gone
+}
+
+func (v *View) patience(p *Peer) time.Duration {
+	for name := range p.joins {
+		if v.shared(name) {
+			return v.limits.Offline
+		}
+	}
+	return 3 * v.limits.Broadcast
+}
+
+// Peer returns a node by name, nil if unknown.
+func (v *View) Peer(node string) *Peer { return v.peers[node] }
+
+// Peers lists every known node by name.
+func (v *View) Peers() []*Peer {
+	list := make([]*Peer, 0, len(v.peers))
+	for _, p := range v.peers {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b *Peer) int { return cmp.Compare(a.Node, b.Node) })
+	return list
+}
+
+// Joins lists what the peer does, by channel.
+func (p *Peer) Joins() []wire.AnnouncedChannel {
+	list := make([]wire.AnnouncedChannel, 0, len(p.joins))
+	for _, c := range p.joins {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b wire.AnnouncedChannel) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}

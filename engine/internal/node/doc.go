@@ -1,0 +1,59 @@
+// Package node puts a node together: the store, the connection, who is in the network, the outbox and the inbox. Its one
+// goroutine owns membership: it takes announcements, keeps the readers on record, and announces this node.
+package node
+
+import (
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/transport"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+var (
+	// ErrClosed means the node is closed.
+	ErrClosed = errors.New("node closed")
+	// ErrNotJoined means the channel is not joined, or its join has ended.
+	ErrNotJoined = errors.New("channel not joined")
+)
+
+// Options are a node's settings; see engine.Config for their meaning.
+type Options struct {
+	Store    store.Options // Path, VFS, Sync, NodeID, MaxSize; the rest is set here
+	Conn     transport.Conn
+	Subjects wire.Subjects
+	Version  string
+	Logger   zerolog.Logger
+
+	Compress       bool
+	AckTimeout     time.Duration
+	RetryInterval  time.Duration
+	MaxAttempts    int
+	MaxPerReceiver int // 0: no limit
+	MaxInFlight    int
+	MaxBytes       int
+	MaxMessageSize int
+	PerChannel     bool
+	Parallel       int
+	DrainTimeout   time.Duration
+
+	Keepalive time.Duration
+	Offline   time.Duration
+	Broadcast time.Duration
+	Forget    time.Duration
+	Cleanup   time.Duration
+	Retention time.Duration
+}
+
+// Join is this node's subscription to a channel.
+type Join struct {
+	Channel string
+	Number  uint64
+	Role    wire.Role
+	Own     bool        // read what this node itself sends
+	Start   store.Start // where new readers of what this node writes begin
+	ready   bool        // a consumer is attached
+}

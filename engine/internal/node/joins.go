@@ -1,0 +1,197 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/inbox"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// Join subscribes to a channel, durably; a join that the store remembers with the same role goes on. Giving up reading ends the
+// join that read, and a new one begins.
+func (n *Node) Join(j Join) (Join, error) {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return Join{}, ErrClosed
+	}
+	n.mu.Unlock()
+	var changes []store.Join
+	for _, old := range n.store.Joins() {
+		if old.Channel != j.Channel {
+			continue
+		}
+		if !old.Ended && (wire.Role(old.Role)&wire.Reader == 0 || j.Role&wire.Reader != 0) {
+			j.Number = old.Number
+			if wire.Role(old.Role) != j.Role {
+				changes = append(changes, store.Join{Channel: j.Channel, Number: old.Number, Role: uint8(j.Role)})
+			}
+			if err := n.record(changes); err != nil {
+				return Join{}, err
+			}
+			n.enter(j)
+			return j, nil
+		}
+		j.Number = max(j.Number, old.Number)
+		if !old.Ended {
+			old.Ended = true
+			changes = append(changes, old)
+		}
+	}
+	j.Number++
+	changes = append(changes, store.Join{Channel: j.Channel, Number: j.Number, Role: uint8(j.Role)})
+	if err := n.record(changes); err != nil {
+		return Join{}, err
+	}
+	n.enter(j)
+	return j, nil
+}
+
+func (n *Node) record(changes []store.Join) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := n.store.Do(&store.Tx{Joins: changes, Must: true}); err != nil {
+		return fmt.Errorf("put the join to channel %s on record: %w", changes[0].Channel, err)
+	}
+	return nil
+}
+
+func (n *Node) enter(j Join) {
+	n.mu.Lock()
+	n.joins[j.Channel] = &j
+	n.mu.Unlock()
+	n.poke()
+}
+
+// Attach gives a join its consumer.
+func (n *Node) Attach(channel string, c inbox.Consumer) error {
+	n.mu.Lock()
+	j := n.joins[channel]
+	n.mu.Unlock()
+	if j == nil {
+		return ErrNotJoined
+	}
+	if err := n.in.Attach(channel, j.Number, c); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	j.ready = true
+	n.mu.Unlock()
+	n.poke()
+	return nil
+}
+
+// Leave ends a join durably. What other nodes hold for it is removed there.
+func (n *Node) Leave(channel string) error {
+	n.mu.Lock()
+	delete(n.joins, channel)
+	n.mu.Unlock()
+	n.in.Detach(channel)
+	var changes []store.Join
+	for _, old := range n.store.Joins() {
+		if old.Channel == channel && !old.Ended {
+			old.Ended = true
+			changes = append(changes, old)
+			n.leave(n.store.ID(), channel, old.Number)
+		}
+	}
+	if len(changes) == 0 {
+		return ErrNotJoined
+	}
+	if err := n.record(changes); err != nil {
+		return err
+	}
+	n.poke()
+	return nil
+}
+
+// Joins lists the joins that are in use, by channel.
+func (n *Node) Joins() []Join {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := make([]Join, 0, len(n.joins))
+	for _, j := range n.joins {
+		list = append(list, *j)
+	}
+	slices.SortFunc(list, func(a, b Join) int { return cmp.Compare(a.Channel, b.Channel) })
+	return list
+}
+
+// drainStep is how often a drain looks, and drainPatience how long it waits without any progress.
+const (
+	drainStep     = 20 * time.Millisecond
+	drainPatience = time.Second
+)
+
+// Close ends the node in order: handlers finish, what readers can take now is given to them until ctx ends or they stop making
+// progress, the network is told, and the store is closed. Joins and positions stay.
+func (n *Node) Close(ctx context.Context) error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
+	n.closed = true
+	n.mu.Unlock()
+	n.in.Close()
+	n.drain(ctx)
+	n.goodbye()
+	n.cancel()
+	n.done.Wait()
+	n.out.Close()
+	_ = n.conn.Flush() // the goodbye is a courtesy: without it the others notice the silence
+	n.conn.Close()
+	if err := n.store.Close(); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	return nil
+}
+
+func (n *Node) drain(ctx context.Context) {
+	tick := time.NewTicker(drainStep)
+	defer tick.Stop()
+	last, since := n.waiting(), n.now()
+	for last > 0 && n.Connected() && n.now()-since < drainPatience {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if w := n.waiting(); w != last {
+			last, since = w, n.now()
+		}
+	}
+}
+
+// waiting counts what online readers have not committed.
+func (n *Node) waiting() (count uint64) {
+	for _, r := range n.out.Readers() {
+		n.mu.Lock()
+		p := n.view.Peer(r.Node)
+		online := p != nil && p.Online && p.Store == r.Store
+		n.mu.Unlock()
+		if head, ok := n.store.Head(r.Channel); ok && online && !r.Ended {
+			count += head.Total - min(r.Done, head.Total)
+		}
+	}
+	return count
+}
+
+// Abort ends the node as a crash would, but waits for its goroutines.
+func (n *Node) Abort() {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
+	n.cancel()
+	n.store.Abort()
+	n.in.Abort()
+	n.out.Abort()
+	n.done.Wait()
+	n.conn.Close()
+}

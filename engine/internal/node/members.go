@@ -1,0 +1,220 @@
+package node
+
+import (
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/membership"
+	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// answerWithin spreads the answers to a newcomer.
+const answerWithin = 100 * time.Millisecond
+
+func (n *Node) hear(h heard, t *ticks) {
+	n.mu.Lock()
+	p, change := n.view.Hear(n.now(), h.announcement, h.partial)
+	n.mu.Unlock()
+	if p == nil {
+		return
+	}
+	if h.announcement.Ask {
+		t.answer.Reset(jitter(answerWithin / 2))
+	}
+	switch change {
+	case membership.Nothing:
+		return
+	case membership.Appeared:
+		n.log.Info().Str("node", p.Node).Msg("a node is online")
+		t.answer.Reset(jitter(answerWithin / 2)) // it may have missed us
+	case membership.Gone:
+		n.log.Info().Str("node", p.Node).Msg("a node said goodbye")
+	case membership.Restarted, membership.Altered:
+	}
+	n.reconcile(p)
+}
+
+// changed follows a change of this node's own joins, or of the connection.
+func (n *Node) changed() {
+	n.subscribe()
+	n.reconcileAll()
+	n.announce(n.asked.Swap(false))
+	n.look()
+}
+
+func (n *Node) subscribe() {
+	for _, j := range n.Joins() {
+		pattern := n.opt.Subjects.KeepaliveOn(j.Channel)
+		if err := n.conn.Subscribe(pattern); err != nil {
+			n.log.Error().Str("subject", pattern).Err(err).Msg("cannot subscribe")
+		}
+	}
+}
+
+func (n *Node) reconcileAll() {
+	n.mu.Lock()
+	peers := n.view.Peers()
+	n.mu.Unlock()
+	for _, p := range peers {
+		n.reconcile(p)
+	}
+	n.reconcileSelf()
+}
+
+// reconcile puts a peer's joins on record, durably, and only then lets its lanes open.
+func (n *Node) reconcile(p *membership.Peer) {
+	n.mu.Lock()
+	id, node := p.Store, p.Node
+	t := outbox.Target{Node: node, Store: id, Run: p.Run, Online: p.Online, Ready: map[string]uint64{}}
+	left := append([]wire.OpenChannel(nil), p.Left...)
+	var adds []store.AddReader
+	for _, j := range n.joins {
+		c, ok := p.Channel(j.Channel)
+		if !ok || j.Role&wire.Writer == 0 || c.Role&wire.Reader == 0 {
+			continue
+		}
+		adds = append(adds, store.AddReader{Store: id, Node: node, Channel: j.Channel, Join: c.Join, Start: j.Start})
+		if c.Ready {
+			t.Ready[j.Channel] = c.Join
+		}
+	}
+	n.mu.Unlock()
+	for _, l := range left {
+		n.leave(id, l.Name, l.Join)
+	}
+	for _, a := range adds {
+		n.admit(a)
+	}
+	n.out.SetTarget(t)
+}
+
+// reconcileSelf does the same for the channels whose own messages this node reads.
+func (n *Node) reconcileSelf() {
+	n.mu.Lock()
+	t := outbox.Target{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Online: true, Local: true, Ready: map[string]uint64{}}
+	var adds []store.AddReader
+	for _, j := range n.joins {
+		if !j.Own || j.Role != wire.Both {
+			continue
+		}
+		adds = append(adds, store.AddReader{Store: t.Store, Node: n.id, Channel: j.Channel, Join: j.Number, Start: store.StartOpen})
+		if j.ready {
+			t.Ready[j.Channel] = j.Number
+		}
+	}
+	n.mu.Unlock()
+	for _, a := range adds {
+		n.admit(a)
+	}
+	n.out.SetTarget(t)
+}
+
+func (n *Node) admit(a store.AddReader) {
+	if _, known := n.out.Reader(a.Store, a.Channel, a.Join); known {
+		return // an ended join stays ended
+	}
+	if err := n.out.AddReader(a); err != nil {
+		n.log.Error().Err(err).Str("node", a.Node).Str("channel", a.Channel).Msg("a reader could not be put on record; it gets nothing until it can")
+		return
+	}
+	n.log.Info().Str("node", a.Node).Str("channel", a.Channel).Msg("a reader joined")
+}
+
+func (n *Node) leave(id store.ID, channel string, join uint64) {
+	r, known := n.out.Reader(id, channel, join)
+	if !known || r.Ended {
+		return
+	}
+	if err := n.out.EndReader(id, channel, join); err != nil {
+		n.log.Error().Err(err).Str("node", r.Node).Str("channel", channel).Msg("a reader's leave could not be put on record")
+		return
+	}
+	n.log.Info().Str("node", r.Node).Str("channel", channel).Msg("a reader left")
+}
+
+// look judges silence, and ends the keeping of messages for readers unknown once everybody must have been heard of.
+func (n *Node) look() {
+	n.mu.Lock()
+	gone := n.view.Silent(n.now())
+	settled := n.view.Settled(n.now())
+	n.mu.Unlock()
+	for _, p := range gone {
+		n.log.Info().Str("node", p.Node).Msg("a node is offline; its messages wait for it")
+		n.reconcile(p)
+	}
+	n.settled.Store(settled)
+	if settled {
+		n.closeMarks()
+	}
+}
+
+func (n *Node) closeMarks() {
+	readers := map[string]bool{}
+	for _, r := range n.out.Readers() {
+		if !r.Ended {
+			readers[r.Channel] = true
+		}
+	}
+	var tx store.Tx
+	for name, head := range n.store.Heads() {
+		if head.OpenFrom > 0 && readers[name] {
+			tx.Closed = append(tx.Closed, name)
+		}
+	}
+	if len(tx.Closed) > 0 {
+		n.store.Submit(&tx)
+	}
+}
+
+func (n *Node) prune() {
+	if before := n.store.Now() - n.opt.Retention.Milliseconds(); before > 0 {
+		if _, err := n.store.Prune(1024, before); err != nil {
+			n.log.Error().Err(err).Msg("delivered messages could not be cleaned up")
+		}
+	}
+}
+
+// self builds this node's announcement over the joins given.
+func (n *Node) self(joins []Join) *wire.Announcement {
+	a := &wire.Announcement{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Version: n.opt.Version, Batches: 1,
+		Serial: n.serial.Add(1), Uptime: int64(n.now().Seconds())}
+	for _, j := range joins {
+		a.Channels = append(a.Channels, wire.AnnouncedChannel{Name: j.Channel, Join: j.Number, Role: j.Role, Ready: j.ready && j.Role&wire.Reader != 0})
+	}
+	return a
+}
+
+// announce tells the whole network. A lost announcement is made again at the next interval.
+func (n *Node) announce(ask bool) {
+	a := n.self(n.Joins())
+	a.Ask = ask
+	for _, j := range n.store.Joins() {
+		if j.Ended && len(a.Left) < maxLeft {
+			a.Left = append(a.Left, wire.OpenChannel{Name: j.Channel, Join: j.Number})
+		}
+	}
+	n.tell(n.opt.Subjects.DiscoveryFrom(n.id), a)
+}
+
+// maxLeft bounds the ended joins that an announcement names; a lane that opens for an older one is answered with its end.
+const maxLeft = 256
+
+func (n *Node) tell(subject string, a *wire.Announcement) {
+	if n.conn.Publish(subject, a.Append(nil)) == nil {
+		n.count.keepalivesSent.Add(1)
+	}
+}
+
+// keepalive tells each channel's members that this node lives.
+func (n *Node) keepalive() {
+	for _, j := range n.Joins() {
+		n.tell(n.opt.Subjects.KeepaliveFrom(j.Channel, n.id), n.self([]Join{j}))
+	}
+}
+
+func (n *Node) goodbye() {
+	a := n.self(n.Joins())
+	a.Goodbye = true
+	n.tell(n.opt.Subjects.DiscoveryFrom(n.id), a)
+}

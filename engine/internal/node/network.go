@@ -1,0 +1,59 @@
+package node
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// Member is one node of the network as this one knows it.
+type Member struct {
+	Node    string
+	Store   store.ID
+	Version string
+	Online  bool
+	Self    bool
+	Silence time.Duration // since it was last heard
+	Uptime  time.Duration
+	Joins   []wire.AnnouncedChannel
+}
+
+// Members lists the nodes of the network, this one first, then by name.
+func (n *Node) Members() []Member {
+	list := []Member{{Node: n.id, Store: n.store.ID(), Version: n.opt.Version, Online: true, Self: true, Uptime: n.now(), Joins: n.self(n.Joins()).Channels}}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.view.Peers() {
+		list = append(list, Member{Node: p.Node, Store: p.Store, Version: p.Version, Online: p.Online, Silence: n.now() - p.HeardAt,
+			Uptime: time.Duration(p.Uptime) * time.Second, Joins: p.Joins()})
+	}
+	return list
+}
+
+// NameOf is the node id of a store; a store that was not heard of is named by its own id.
+func (n *Node) NameOf(id store.ID) string {
+	if id == n.store.ID() {
+		return n.id
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.view.Peers() {
+		if p.Store == id {
+			return p.Node
+		}
+	}
+	return hex.EncodeToString(id[:])
+}
+
+// Counts are the node's counters since it was opened.
+type Counts struct {
+	KeepalivesSent, KeepalivesReceived, Connects, Overruns, Denied, Unheard uint64
+}
+
+// Counts returns the counters.
+func (n *Node) Counts() Counts {
+	c := &n.count
+	return Counts{c.keepalivesSent.Load(), c.keepalivesReceived.Load(), c.reconnects.Load(), c.overruns.Load(), c.denied.Load(), c.unheard.Load()}
+}

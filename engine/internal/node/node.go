@@ -1,0 +1,218 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/getevo/rmds-router/engine/internal/inbox"
+	"github.com/getevo/rmds-router/engine/internal/membership"
+	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/transport"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// maxHeard bounds the announcements that wait to be taken; one that finds no room is made again by its sender.
+const maxHeard = 1024
+
+// Node is one node of the network.
+type Node struct {
+	opt   Options
+	id    string
+	log   zerolog.Logger
+	store *store.Store
+	conn  transport.Conn
+	out   *outbox.Outbox
+	in    *inbox.Inbox
+	start time.Time
+
+	mu     sync.Mutex
+	view   *membership.View
+	joins  map[string]*Join
+	closed bool
+
+	settled   atomic.Bool
+	connected atomic.Bool
+	serial    atomic.Uint64
+	heard     chan heard
+	wake      chan struct{} // capacity 1: joins, consumers or the connection changed
+	asked     atomic.Bool   // announce with a question
+	ctx       context.Context
+	cancel    context.CancelFunc
+	done      sync.WaitGroup
+	count     counters
+	limiter   limiter
+}
+
+type heard struct {
+	announcement *wire.Announcement
+	partial      bool
+}
+
+type counters struct {
+	keepalivesSent, keepalivesReceived, reconnects, overruns, denied, unheard atomic.Uint64
+}
+
+// Open opens the store and starts the node; it connects in the background.
+func Open(o Options) (*Node, error) {
+	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1)}
+	so := o.Store
+	so.PerChannel = o.PerChannel
+	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
+		return wire.SealBatch(nil, wire.BatchHead(h), segments, o.Compress)
+	}
+	so.Check = func(blob []byte) error { _, err := wire.ParseBatch(blob); return err }
+	so.OnAppend = func([]store.Batch) { n.out.Appended() }
+	var err error
+	if n.store, err = store.Open(so); err != nil {
+		return nil, err
+	}
+	n.id = n.store.NodeID()
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
+	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
+	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
+		MaxPerReceiver: o.MaxPerReceiver, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent},
+		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
+	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, Event: n.inboxEvent}, n.store, pub)
+	if err := n.connect(); err != nil {
+		n.Abort()
+		return nil, err
+	}
+	n.done.Go(n.run)
+	return n, nil
+}
+
+func (n *Node) connect() error {
+	s := &n.opt.Subjects
+	for _, pattern := range []string{s.DataTo(n.id), s.OpenTo(n.id), s.StatusTo(n.id), s.DiscoveryAll()} {
+		if err := n.conn.Subscribe(pattern); err != nil {
+			return fmt.Errorf("subscribe to %s: %w", pattern, err)
+		}
+	}
+	if err := n.conn.Start((*receiver)(n)); err != nil {
+		return fmt.Errorf("start the connection: %w", err)
+	}
+	return nil
+}
+
+func (n *Node) now() time.Duration { return time.Since(n.start) }
+
+// ID is the node id, Store the open store.
+func (n *Node) ID() string { return n.id }
+
+// Store is the node's store, for reading and for transactions of its own.
+func (n *Node) Store() *store.Store { return n.store }
+
+// Outbox is the sending half.
+func (n *Node) Outbox() *outbox.Outbox { return n.out }
+
+// Inbox is the receiving half.
+func (n *Node) Inbox() *inbox.Inbox { return n.in }
+
+// Settled tells whether every reader can be assumed to be known.
+func (n *Node) Settled() bool { return n.settled.Load() }
+
+// Connected tells whether the network can be reached.
+func (n *Node) Connected() bool { return n.connected.Load() }
+
+// Uptime is the time since the node was opened.
+func (n *Node) Uptime() time.Duration { return n.now() }
+
+// joined runs under mu.
+func (n *Node) joined(channel string) bool { return n.joins[channel] != nil }
+
+func (n *Node) writes(node, channel string) bool {
+	if node == n.id {
+		return true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.view.Peer(node)
+	if p == nil {
+		return true
+	}
+	c, ok := p.Channel(channel)
+	return !ok || c.Role&wire.Writer != 0
+}
+
+func (n *Node) storeOf(node string) (store.ID, bool) {
+	if node == n.id {
+		return n.store.ID(), true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.view.Peer(node)
+	if p == nil {
+		return store.ID{}, false
+	}
+	return p.Store, true
+}
+
+// run is the membership goroutine.
+func (n *Node) run() {
+	ticks := newTicks(n.opt)
+	defer ticks.stop()
+	n.reconcileAll()
+	for {
+		select {
+		case h := <-n.heard:
+			n.hear(h, ticks)
+		case <-n.wake:
+			n.changed()
+		case <-ticks.answer.C:
+			n.announce(false)
+		case <-ticks.keepalive.C:
+			ticks.keepalive.Reset(jitter(n.opt.Keepalive))
+			n.keepalive()
+		case <-ticks.broadcast.C:
+			ticks.broadcast.Reset(jitter(n.opt.Broadcast))
+			n.announce(false)
+		case <-ticks.second.C:
+			n.look()
+		case <-ticks.cleanup.C:
+			n.prune()
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+type ticks struct {
+	keepalive, broadcast, answer *time.Timer
+	second, cleanup              *time.Ticker
+}
+
+func newTicks(o Options) *ticks {
+	t := &ticks{keepalive: time.NewTimer(jitter(o.Keepalive)), broadcast: time.NewTimer(jitter(o.Broadcast)), answer: time.NewTimer(time.Hour),
+		second: time.NewTicker(min(time.Second, max(o.Offline/8, time.Millisecond))), cleanup: time.NewTicker(o.Cleanup)}
+	t.answer.Stop()
+	return t
+}
+
+func (t *ticks) stop() {
+	t.keepalive.Stop()
+	t.broadcast.Stop()
+	t.answer.Stop()
+	t.second.Stop()
+	t.cleanup.Stop()
+}
+
+// jitter spreads what many nodes do at the same interval.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+func (n *Node) poke() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,108 @@
+package node
+
+import (
+	"strings"
+
+	"github.com/getevo/rmds-router/engine/internal/transport"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// receiver is the node as the connection sees it.
+type receiver Node
+
+// Receive takes one message of the network.
+func (r *receiver) Receive(subject string, data []byte) {
+	n := (*Node)(r)
+	a, ok := n.opt.Subjects.Parse(subject)
+	if !ok {
+		n.limiter.warn(n.log, "subject", "a message on a subject that is none of ours was dropped")
+		return
+	}
+	n.receive(a, data)
+}
+
+func (n *Node) receive(a wire.Address, data []byte) {
+	switch a.Kind {
+	case wire.SubjectData, wire.SubjectOpen:
+		n.in.Receive(a, data)
+	case wire.SubjectStatus:
+		st, err := wire.ParseStatus(data)
+		if err != nil {
+			n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "status", "a status frame was dropped")
+			return
+		}
+		n.out.Status(a.From, st)
+	case wire.SubjectKeepalive, wire.SubjectDiscovery:
+		n.announcement(a, data)
+	case wire.SubjectManagement:
+	}
+}
+
+func (n *Node) announcement(a wire.Address, data []byte) {
+	if a.From == n.id {
+		return
+	}
+	an, err := wire.ParseAnnouncement(data)
+	if err != nil || an.Node != a.From {
+		n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "announcement", "an announcement was dropped")
+		return
+	}
+	n.count.keepalivesReceived.Add(1)
+	select {
+	case n.heard <- heard{an, a.Kind == wire.SubjectKeepalive}:
+	default:
+		n.count.unheard.Add(1)
+	}
+}
+
+// Event takes a change of the connection.
+func (r *receiver) Event(e transport.Event) {
+	n := (*Node)(r)
+	switch e.Kind {
+	case transport.Connected:
+		n.log.Info().Str("server", e.Server).Msg("connected to NATS")
+		n.count.reconnects.Add(1)
+		n.mu.Lock()
+		n.view.Connected(n.now())
+		n.mu.Unlock()
+		n.connected.Store(true)
+		n.out.Connected()
+		n.asked.Store(true)
+		n.poke()
+	case transport.Disconnected:
+		n.connected.Store(false)
+		n.settled.Store(false)
+		n.mu.Lock()
+		n.view.Disconnected()
+		n.mu.Unlock()
+		n.out.Disconnected()
+		n.log.Warn().Err(e.Err).Msg("no connection to NATS; messages are kept and sent when it is back")
+	case transport.Denied:
+		n.count.denied.Add(1)
+		n.log.Error().Str("subject", e.Subject).Err(e.Err).Msg("NATS does not permit this subject; grant it to this node's user")
+	case transport.Overrun:
+		n.count.overruns.Add(1)
+		n.limiter.warn(n.log.With().Err(e.Err).Logger(), "overrun", "frames arrived faster than they were taken; they will be sent again")
+	case transport.Failed:
+		n.limiter.warn(n.log.With().Err(e.Err).Logger(), "connect", "NATS cannot be reached; messages are kept and sent when it can")
+	case transport.Closed:
+	}
+}
+
+// publisher sends a node's frames to others over the network, and to itself without it.
+type publisher struct {
+	node  *Node
+	local string // how subjects from this node to itself end
+}
+
+func (p *publisher) Publish(subject string, data []byte) error {
+	if !strings.HasSuffix(subject, p.local) {
+		return p.node.conn.Publish(subject, data)
+	}
+	if a, ok := p.node.opt.Subjects.Parse(subject); ok {
+		p.node.receive(a, append([]byte(nil), data...))
+	}
+	return nil
+}
+
+func (p *publisher) MaxPayload() int { return p.node.conn.MaxPayload() }

@@ -1,0 +1,197 @@
+package outbox
+
+import (
+	"fmt"
+
+	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+const (
+	defaultPayload = 1 << 20   // a NATS server's default, until the real one is known
+	frameOverhead  = 4 << 10   // bounds everything in a frame but batches and skips
+	frameTarget    = 128 << 10 // a frame takes no further batch beyond this
+	readAhead      = 512 << 10
+	maxSkips       = 64 // per frame
+)
+
+// frameRoom bounds the next frame.
+type frameRoom struct {
+	payload  int
+	messages int
+	now      int64 // engine time: what has expired by now is skipped
+	join     func(channel string) uint64
+}
+
+// built is a frame ready to be numbered.
+type built struct {
+	frame lane.Frame
+	data  wire.Data
+}
+
+// feed reads the log for one reader: all channels of a session as one stream in ascending order.
+type feed struct {
+	log    Log
+	reader store.ID
+	ahead  map[string][]store.Batch
+	out    built
+}
+
+func newFeed(log Log, reader store.ID) *feed {
+	return &feed{log: log, reader: reader, ahead: map[string][]store.Batch{}}
+}
+
+func (f *feed) reset() { clear(f.ahead) }
+
+// peek returns the channel's first batch that reaches beyond after; nil if there is none yet.
+func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
+	ahead := f.ahead[channel]
+	for len(ahead) > 0 && ahead[0].Last <= after {
+		ahead = ahead[1:]
+	}
+	if len(ahead) > 0 && ahead[0].Prev <= after {
+		f.ahead[channel] = ahead
+		return &ahead[0], nil
+	}
+	head, ok := f.log.Head(channel)
+	if !ok || head.Last <= after {
+		f.ahead[channel] = nil
+		return nil, nil
+	}
+	ahead, err := f.log.Read(channel, after, readAhead)
+	if err != nil {
+		return nil, fmt.Errorf("read channel %s after %d: %w", channel, after, err)
+	}
+	f.ahead[channel] = ahead
+	if len(ahead) == 0 {
+		return nil, nil
+	}
+	return &ahead[0], nil
+}
+
+// next builds the frame that comes next; nil if the reader has everything.
+func (f *feed) next(m *lane.Sender, room frameRoom) (*built, error) {
+	var first *store.Batch
+	var cursor lane.Cursor
+	bound := ^uint64(0) // the first sequence of any other channel
+	for _, name := range m.Channels() {
+		c, _ := m.Cursor(name)
+		b, err := f.peek(name, c.Position.Seq)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case b == nil:
+		case first == nil:
+			first, cursor = b, c
+		case b.First < first.First:
+			bound, first, cursor = first.First, b, c
+		default:
+			bound = min(bound, b.First)
+		}
+	}
+	if first == nil {
+		return nil, nil
+	}
+	return f.build(first, cursor, bound, room)
+}
+
+func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frameRoom) (*built, error) {
+	out := &f.out
+	prev := wire.Position{Run: c.Position.Run, Seq: c.Position.Seq}
+	out.data = wire.Data{Channel: first.Channel, Prev: prev, Run: first.Run, Batches: out.data.Batches[:0], Skips: out.data.Skips[:0]}
+	out.frame = lane.Frame{Channel: first.Channel, Prev: c.Position, PrevOffset: c.Offset, Last: c.Position}
+	if first.Prev > c.Position.Seq {
+		if err := f.pruned(out, first, c.Position.Seq); err != nil {
+			return nil, err
+		}
+	}
+	bytes := 0
+	for b := first; b != nil; {
+		if b.Run != first.Run || b.First >= bound {
+			break
+		}
+		skips, err := f.skips(b, max(out.frame.Last.Seq, c.Position.Seq), room)
+		if err != nil {
+			return nil, err
+		}
+		whole := len(skips) == 1 && skips[0].From <= max(c.Position.Seq+1, b.First) && skips[0].To == b.Last
+		need := len(b.Blob)
+		if whole {
+			need = 0
+		}
+		if b != first && (bytes+need > min(frameTarget, room.payload) || out.frame.Messages+int(b.Count()) > room.messages || len(out.data.Skips)+len(skips) > maxSkips) {
+			break
+		}
+		if need > room.payload {
+			if b == first && len(out.data.Skips) == 0 {
+				f.piece(out, b, c, room)
+			}
+			break
+		}
+		out.data.Skips = append(out.data.Skips, skips...)
+		if !whole {
+			out.data.Batches = append(out.data.Batches, b.Blob)
+		}
+		bytes += need
+		out.frame.Messages += int(b.Count())
+		out.frame.Last = lane.Position{Run: b.Run, Seq: b.Last}
+		if b, err = f.peek(first.Channel, b.Last); err != nil {
+			return nil, err
+		}
+	}
+	out.frame.Bytes += bytes
+	if out.data.Piece == nil {
+		out.data.Last = out.frame.Last.Seq
+	}
+	return out, nil
+}
+
+// pruned makes the messages between the reader's place and the oldest left in the log a skip.
+func (f *feed) pruned(out *built, b *store.Batch, after uint64) error {
+	before, err := f.log.Upto(b.Channel, after)
+	if err != nil {
+		return fmt.Errorf("count what was pruned from channel %s: %w", b.Channel, err)
+	}
+	out.data.Skips = append(out.data.Skips, wire.Skip{From: after + 1, To: b.Prev, Count: b.Before - min(before, b.Before), Reason: wire.Pruned})
+	out.frame.Last = lane.Position{Run: b.Run, Seq: b.Prev}
+	return nil
+}
+
+// skips lists what of a batch is not delivered, ascending and without overlap.
+func (f *feed) skips(b *store.Batch, after uint64, room frameRoom) ([]wire.Skip, error) {
+	from := max(after+1, b.First)
+	if b.Latest > 0 && b.Latest <= room.now {
+		return []wire.Skip{{From: from, To: b.Last, Count: b.Last - from + 1, Reason: wire.Expired}}, nil
+	}
+	stored, err := f.log.Skips(b.Channel, f.reader, room.join(b.Channel), from, b.Last)
+	if err != nil {
+		return nil, fmt.Errorf("read the skips of channel %s: %w", b.Channel, err)
+	}
+	var out []wire.Skip
+	for _, s := range stored {
+		lo, hi := max(s.From, from), min(s.To, b.Last)
+		if lo > hi {
+			continue
+		}
+		out = append(out, wire.Skip{From: lo, To: hi, Count: hi - lo + 1, Reason: wire.Reason(s.Reason)})
+		from = hi + 1
+	}
+	return out, nil
+}
+
+// piece makes the frame carry a part of a batch that is larger than a frame.
+func (f *feed) piece(out *built, b *store.Batch, c lane.Cursor, room frameRoom) {
+	total := uint64(len(b.Blob))
+	offset := min(c.Offset, total)
+	end := min(offset+uint64(min(room.payload, frameTarget)), total)
+	out.data.Piece = &wire.Piece{Offset: offset, Total: total, Data: b.Blob[offset:end]}
+	out.data.Last = b.Last
+	out.frame.Bytes = int(end - offset)
+	if end == total {
+		out.frame.Last, out.frame.Messages = lane.Position{Run: b.Run, Seq: b.Last}, int(b.Count())
+	} else {
+		out.frame.LastOffset = end
+	}
+}

@@ -1,0 +1,200 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+)
+
+// ErrReaderFull means a reader's queue is at its limit.
+var ErrReaderFull = errors.New("a reader's queue is full")
+
+type readerKey struct {
+	store   store.ID
+	channel string
+	join    uint64
+}
+
+// ledger holds what readers have reported, ahead of what the store knows of it, and guards the queue limit.
+type ledger struct {
+	mu       sync.Mutex
+	log      Log
+	limit    uint64 // 0: none
+	rows     map[readerKey]*store.Reader
+	dirty    map[readerKey]bool
+	channels map[string]*tally
+	moved    chan struct{} // capacity 1: something is dirty
+}
+
+// tally is one channel's side of the limit: how many messages it was ever given, and the reader furthest behind.
+type tally struct {
+	total   uint64
+	readers int
+	slowest uint64 // the least Done of its readers
+	name    string // that reader's node
+}
+
+func newLedger(log Log, limit int) *ledger {
+	l := &ledger{log: log, limit: uint64(max(limit, 0)), rows: map[readerKey]*store.Reader{}, dirty: map[readerKey]bool{},
+		channels: map[string]*tally{}, moved: make(chan struct{}, 1)}
+	l.reload()
+	return l
+}
+
+// reload takes the rows from the store, keeping what readers have reported since.
+func (l *ledger) reload() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.log.Readers() {
+		k := readerKey{r.Store, r.Channel, r.Join}
+		if old := l.rows[k]; old != nil && !r.Ended {
+			continue
+		}
+		l.rows[k] = &r
+	}
+	for channel := range l.channels {
+		l.recount(channel)
+	}
+	for k := range l.rows {
+		if l.channels[k.channel] == nil {
+			l.recount(k.channel)
+		}
+	}
+}
+
+// recount finds the channel's slowest reader; l.mu is held.
+func (l *ledger) recount(channel string) *tally {
+	t := l.channels[channel]
+	if t == nil {
+		head, _ := l.log.Head(channel)
+		t = &tally{total: head.Total}
+		l.channels[channel] = t
+	}
+	t.readers, t.slowest, t.name = 0, t.total, ""
+	for k, r := range l.rows {
+		if k.channel != channel || r.Ended {
+			continue
+		}
+		t.readers++
+		if r.Done < t.slowest || t.name == "" {
+			t.slowest, t.name = min(r.Done, t.slowest), r.Node
+		}
+	}
+	return t
+}
+
+// accept books n messages for a channel, or refuses them all. Unlimited books them whatever the readers' queues hold.
+// It reports whether the channel has readers.
+func (l *ledger) accept(channel string, n int, unlimited bool) (readers bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.channels[channel]
+	if t == nil {
+		t = l.recount(channel)
+	}
+	if l.limit > 0 && !unlimited {
+		if waiting := t.total - min(t.slowest, t.total) + uint64(n); waiting > l.limit && t.readers > 0 {
+			return true, fmt.Errorf("channel %s: reader %s has %d messages waiting, the limit is %d: %w", channel, t.name, t.total-t.slowest, l.limit, ErrReaderFull)
+		} else if t.readers == 0 && l.openWaiting(channel, t)+uint64(n) > l.limit {
+			return false, fmt.Errorf("channel %s: %d messages wait for a first reader, the limit is %d: %w", channel, l.limit, l.limit, ErrReaderFull)
+		}
+	}
+	t.total += uint64(n)
+	return t.readers > 0, nil
+}
+
+// openWaiting counts what is kept for readers yet to come; l.mu is held.
+func (l *ledger) openWaiting(channel string, t *tally) uint64 {
+	head, ok := l.log.Head(channel)
+	if !ok || head.OpenFrom == 0 {
+		return 0
+	}
+	before, err := l.log.Upto(channel, head.OpenFrom-1)
+	if err != nil {
+		return 0
+	}
+	return t.total - min(before, t.total)
+}
+
+// release takes back what accept booked: the messages were not stored.
+func (l *ledger) release(channel string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.channels[channel]; t != nil {
+		t.total -= min(uint64(n), t.total)
+	}
+}
+
+// move notes what a reader reported: everything up to seq is at its end. It may go back.
+func (l *ledger) move(k readerKey, seq uint64, totals store.Totals) error {
+	l.mu.Lock()
+	r := l.rows[k]
+	same := r == nil || r.Ended || r.Position == seq && r.Totals == totals
+	l.mu.Unlock()
+	if same {
+		return nil
+	}
+	done, err := l.log.Upto(k.channel, seq)
+	if err != nil {
+		return fmt.Errorf("count up to %d on channel %s: %w", seq, k.channel, err)
+	}
+	l.mu.Lock()
+	r.Position, r.Totals, r.Done = seq, totals, max(done, r.StartTotal)
+	l.dirty[k] = true
+	l.recount(k.channel)
+	l.mu.Unlock()
+	select {
+	case l.moved <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// takeDirty returns the changes to store and forgets that they were due.
+func (l *ledger) takeDirty() []store.ReaderChange {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changes := make([]store.ReaderChange, 0, len(l.dirty))
+	for k := range l.dirty {
+		if r := l.rows[k]; !r.Ended {
+			changes = append(changes, store.ReaderChange{Move: &store.MoveReader{Store: k.store, Channel: k.channel, Join: k.join, Position: r.Position, Totals: r.Totals}})
+		}
+	}
+	clear(l.dirty)
+	return changes
+}
+
+// reader returns a copy of one row.
+func (l *ledger) reader(k readerKey) (store.Reader, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.rows[k]
+	if r == nil {
+		return store.Reader{}, false
+	}
+	return *r, true
+}
+
+// all returns a copy of every row, ended ones too.
+func (l *ledger) all() []store.Reader {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rows := make([]store.Reader, 0, len(l.rows))
+	for _, r := range l.rows {
+		rows = append(rows, *r)
+	}
+	return rows
+}
+
+// end forgets that a reader counts; the store does the same in its own transaction.
+func (l *ledger) end(k readerKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.rows[k]; r != nil {
+		r.Ended = true
+		delete(l.dirty, k)
+		l.recount(k.channel)
+	}
+}

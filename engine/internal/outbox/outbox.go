@@ -1,0 +1,245 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// flushDelay is how long a reader's report may wait for its commit: the sender's record serves accounting and pruning only.
+const flushDelay = 100 * time.Millisecond
+
+// Outbox is the sending half of a node.
+type Outbox struct {
+	opt    Options
+	log    Log
+	pub    Publisher
+	ledger *ledger
+	gather *gatherer
+	start  time.Time
+
+	sessions atomic.Uint64
+	mu       sync.Mutex
+	streams  map[streamKey]*stream
+	up       bool
+	closed   bool
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	sent   atomic.Uint64 // data frames
+	resent atomic.Uint64 // sessions begun anew for want of progress
+	acks   atomic.Uint64 // status frames taken
+}
+
+type streamKey struct {
+	reader store.ID
+	scope  string
+}
+
+// New returns an outbox over a log. Unsettled tells whether readers may exist that are not known yet; wall is the wall clock in
+// Unix milliseconds. Close must be called.
+func New(o Options, log Log, pub Publisher, unsettled func() bool, wall func() int64) *Outbox {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &Outbox{opt: o, log: log, pub: pub, ledger: newLedger(log, o.MaxPerReceiver), streams: map[streamKey]*stream{}, start: time.Now(), ctx: ctx, cancel: cancel}
+	b.gather = &gatherer{log: log, ledger: b.ledger, open: func(string) bool { return unsettled() }, wall: wall}
+	b.done.Go(b.flush)
+	return b
+}
+
+func (b *Outbox) now() time.Duration { return time.Since(b.start) }
+
+// Send hands messages of one channel to the log, in order, all or none; the receipt tells when they are durable. It blocks while the
+// group being gathered is full. If done is set it is called with the outcome too, and must not block.
+func (b *Outbox) Send(ctx context.Context, channel string, messages []wire.Message, done func(error)) (Receipt, error) {
+	for i := range messages {
+		if n := size(&messages[i]); n > b.opt.MaxMessageSize {
+			return Receipt{}, fmt.Errorf("channel %s: a message of %d bytes, the limit is %d: %w", channel, n, b.opt.MaxMessageSize, ErrTooLarge)
+		}
+	}
+	return b.gather.add(ctx, channel, messages, done)
+}
+
+func size(m *wire.Message) int {
+	n := len(m.Data)
+	for _, h := range m.Headers {
+		n += len(h.Name) + len(h.Value)
+	}
+	return n
+}
+
+// Emit is a message that a handler emits, or that is committed together with other changes.
+type Emit struct {
+	Channel string
+	Message wire.Message
+}
+
+// Segments encodes emits for a Tx and books them past the queue limit. On failure of the Tx call Release with them.
+func (b *Outbox) Segments(emits []Emit, unsettled bool) ([]store.Segment, error) {
+	var segments []store.Segment
+	engine, wall := b.log.Now(), b.gather.wall()
+	for i := 0; i < len(emits); {
+		channel := emits[i].Channel
+		var w wire.SegmentWriter
+		w.Reset(nil)
+		for ; i < len(emits) && emits[i].Channel == channel; i++ {
+			m := emits[i].Message
+			if n := size(&m); n > b.opt.MaxMessageSize {
+				b.Release(segments)
+				return nil, fmt.Errorf("channel %s: a message of %d bytes, the limit is %d: %w", channel, n, b.opt.MaxMessageSize, ErrTooLarge)
+			}
+			m.Engine, m.Wall = engine, wall
+			if err := w.Append(&m); err != nil {
+				b.Release(segments)
+				return nil, fmt.Errorf("encode an emit to channel %s: %w", channel, err)
+			}
+		}
+		readers, err := b.ledger.accept(channel, w.Count(), true)
+		if err != nil {
+			b.Release(segments)
+			return nil, err
+		}
+		segments = append(segments, store.Segment{Channel: channel, Count: w.Count(), Body: w.Bytes(), Earliest: w.Earliest(), Latest: w.Latest(), Open: unsettled || !readers})
+	}
+	return segments, nil
+}
+
+// Release takes back the booking of segments that were not stored.
+func (b *Outbox) Release(segments []store.Segment) {
+	for _, s := range segments {
+		b.ledger.release(s.Channel, s.Count)
+	}
+}
+
+// Appended wakes the streams; the log's writer calls it after each commit that appended.
+func (b *Outbox) Appended() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.streams {
+		s.poke()
+	}
+}
+
+// Readers lists what is recorded of every reader, ahead of what is durable.
+func (b *Outbox) Readers() []store.Reader { return b.ledger.all() }
+
+// Reader returns the record of one join.
+func (b *Outbox) Reader(id store.ID, channel string, join uint64) (store.Reader, bool) {
+	return b.ledger.reader(readerKey{id, channel, join})
+}
+
+// AddReader records a new join durably, ends that reader's older joins to the channel, and lets its lane open.
+func (b *Outbox) AddReader(a store.AddReader) error {
+	changes := []store.ReaderChange{}
+	for _, r := range b.ledger.all() {
+		if r.Store == a.Store && r.Channel == a.Channel && r.Join < a.Join && !r.Ended {
+			changes = append(changes, store.ReaderChange{End: &store.EndReader{Store: r.Store, Channel: r.Channel, Join: r.Join}})
+		}
+	}
+	changes = append(changes, store.ReaderChange{Add: &a})
+	if err := b.log.Do(&store.Tx{Readers: changes, Must: true}); err != nil {
+		return fmt.Errorf("record reader %s of channel %s: %w", a.Node, a.Channel, err)
+	}
+	b.ledger.reload()
+	b.Appended()
+	return nil
+}
+
+// EndReader ends a join durably: what was pending for it counts as removed.
+func (b *Outbox) EndReader(id store.ID, channel string, join uint64) error {
+	if err := b.log.Do(&store.Tx{Readers: b.endings(id, channel, join), Must: true}); err != nil {
+		return fmt.Errorf("end a reader of channel %s: %w", channel, err)
+	}
+	b.ledger.reload()
+	return nil
+}
+
+// endings stores the last report together with the end of a join, so that the accounting meets.
+func (b *Outbox) endings(id store.ID, channel string, join uint64) []store.ReaderChange {
+	k := readerKey{id, channel, join}
+	var changes []store.ReaderChange
+	if r, ok := b.ledger.reader(k); ok && !r.Ended {
+		changes = append(changes, store.ReaderChange{Move: &store.MoveReader{Store: id, Channel: channel, Join: join, Position: r.Position, Totals: r.Totals}})
+	}
+	b.ledger.end(k)
+	return append(changes, store.ReaderChange{End: &store.EndReader{Store: id, Channel: channel, Join: join}})
+}
+
+// endLater ends a join from a stream, which must not wait for the disk.
+func (b *Outbox) endLater(k readerKey) {
+	b.log.Submit(&store.Tx{Readers: b.endings(k.store, k.channel, k.join), Must: true, Done: func(error) { b.ledger.reload() }})
+}
+
+// flush stores what readers reported, a little behind.
+func (b *Outbox) flush() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-b.ledger.moved:
+		case <-b.ctx.Done():
+			return
+		}
+		timer.Reset(flushDelay)
+		select {
+		case <-timer.C:
+		case <-b.ctx.Done():
+			return
+		}
+		if b.store() != nil {
+			return // the store has failed or is closed, and whoever owns it knows
+		}
+	}
+}
+
+func (b *Outbox) store() error {
+	changes := b.ledger.takeDirty()
+	if len(changes) == 0 {
+		return nil
+	}
+	return b.log.Do(&store.Tx{Readers: changes, Must: true})
+}
+
+// Counts are the outbox's counters since the start.
+type Counts struct {
+	Frames, Acks, Stalls uint64
+}
+
+// Counts returns the counters.
+func (b *Outbox) Counts() Counts {
+	return Counts{Frames: b.sent.Load(), Acks: b.acks.Load(), Stalls: b.resent.Load()}
+}
+
+// Pending counts what waits for readers, over all channels.
+func (b *Outbox) Pending() (n uint64) {
+	for _, r := range b.ledger.all() {
+		if r.Ended {
+			continue
+		}
+		if head, ok := b.log.Head(r.Channel); ok {
+			n += head.Total - min(r.Done, head.Total)
+		}
+	}
+	return n
+}
+
+// Close stops every stream, waits for them, and stores the last reports. The log must still be open.
+func (b *Outbox) Close() {
+	b.Abort()
+	// Losing these reports is harmless, and a failed store is known to its owner.
+	_ = b.store()
+}
+
+// Abort stops every stream and waits for them, storing nothing.
+func (b *Outbox) Abort() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel()
+	b.done.Wait()
+}

@@ -1,0 +1,149 @@
+package outbox
+
+import (
+	"fmt"
+
+	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// take is what a status frame does to a stream.
+func (s *stream) take(st *wire.Status) {
+	if st.ReceiverRun != s.at.Run {
+		return // of a process that is gone
+	}
+	if st.Opened {
+		s.opened(st)
+		return
+	}
+	positions := s.record(st)
+	if st.Session != s.session() {
+		return
+	}
+	now := s.box.now()
+	switch st.State {
+	case wire.Unknown:
+		if s.machine.Phase() == lane.Streaming {
+			s.begin()
+		}
+	case wire.Left:
+		s.left(st.Channel, st.Reason)
+	case wire.Refused:
+		s.refused(st.Channel, st.Reason)
+	case wire.OK, wire.Gap, wire.Working, wire.Blocked:
+		s.machine.Status(now, st.Session.Counter, st.Received, st.State == wire.Gap, st.State == wire.Working || st.State == wire.Blocked, positions)
+	}
+}
+
+// record stores what the receiver has committed. It counts from any session, for it is bound to the receiver's store and run.
+func (s *stream) record(st *wire.Status) map[string]lane.Position {
+	positions := make(map[string]lane.Position, len(st.Channels))
+	for _, c := range st.Channels {
+		if len(c.Committed) == 0 || s.at.Ready[c.Name] != c.Join {
+			continue
+		}
+		p, ok := s.own(c.Committed)
+		if !ok {
+			continue
+		}
+		positions[c.Name] = p
+		if err := s.box.ledger.move(s.key3(c.Name), p.Seq, totals(c.Totals)); err != nil {
+			s.event(ReadFailed, c.Name, err.Error())
+		}
+	}
+	return positions
+}
+
+// own maps reported positions, newest run first, to one in this log: the newest run that is known here too, and in it the
+// smaller of the reported sequence and the last that was written.
+func (s *stream) own(reported []wire.Position) (lane.Position, bool) {
+	for _, p := range reported {
+		if last, ok := s.box.log.LastOf(p.Run); ok {
+			return lane.Position{Run: p.Run, Seq: min(p.Seq, last)}, true
+		}
+	}
+	return lane.Position{}, false
+}
+
+// opened resolves where each channel resumes. What the reader reports beats what is stored here, in both directions.
+func (s *stream) opened(st *wire.Status) {
+	if st.Session != s.session() || s.machine.Phase() != lane.Opening {
+		return
+	}
+	var starts []lane.Start
+	for _, c := range st.Channels {
+		if s.at.Ready[c.Name] != c.Join {
+			continue
+		}
+		switch c.State {
+		case wire.Left:
+			s.left(c.Name, "the reader has left")
+		case wire.Refused:
+			s.refused(c.Name, "refused at open")
+		case wire.OK:
+			starts = append(starts, s.resolve(c))
+		case wire.Gap, wire.Working, wire.Blocked, wire.Unknown:
+		}
+	}
+	if len(starts) == 0 {
+		s.machine.Close()
+		return
+	}
+	s.machine.Opened(s.box.now(), st.Session.Counter, starts)
+	s.event(SessionOpened, "", fmt.Sprintf("session %d over %d channels", st.Session.Counter, len(starts)))
+}
+
+func (s *stream) resolve(c wire.StatusChannel) lane.Start {
+	committed, ok := s.own(c.Committed)
+	if !ok {
+		committed = s.position(s.start(wire.OpenChannel{Name: c.Name, Join: c.Join}))
+		if len(c.Committed) > 0 {
+			s.event(PositionLost, c.Name, "the reader reports runs that this log does not have; it gets everything since its join again")
+		}
+	} else if before, known := s.box.ledger.reader(s.key3(c.Name)); known && before.Position > committed.Seq {
+		s.event(PositionLost, c.Name, fmt.Sprintf("the reader is at %d, behind the %d on record here; it gets what is between again", committed.Seq, before.Position))
+	}
+	if err := s.box.ledger.move(s.key3(c.Name), committed.Seq, totals(c.Totals)); err != nil {
+		s.event(ReadFailed, c.Name, err.Error())
+	}
+	start := lane.Start{Channel: c.Name, Committed: committed, Received: committed}
+	if r, ok := s.own([]wire.Position{c.Received}); ok && r.Seq >= committed.Seq && r.Seq == c.Received.Seq {
+		start.Received, start.Offset = r, c.Piece
+	}
+	return start
+}
+
+// position names a sequence of this log by its run too.
+func (s *stream) position(seq uint64) lane.Position {
+	if seq == 0 {
+		return lane.Position{}
+	}
+	p := lane.Position{Seq: seq}
+	for _, r := range s.box.log.Runs() {
+		if r.First <= seq {
+			p.Run = r.ID
+		}
+	}
+	return p
+}
+
+func (s *stream) left(channel, detail string) {
+	k := s.key3(channel)
+	if r, ok := s.box.ledger.reader(k); !ok || r.Ended {
+		return
+	}
+	s.event(ReaderLeft, channel, detail)
+	s.machine.Drop(channel)
+	s.box.endLater(k)
+}
+
+// refused suspends one channel, and no more, until the reader joins anew or either side restarts.
+func (s *stream) refused(channel, reason string) {
+	join, ok := s.at.Ready[channel]
+	if !ok || s.suspended[channel] == join {
+		return
+	}
+	s.suspended[channel] = join
+	s.event(ChannelRefused, channel, reason)
+	s.machine.Drop(channel)
+}

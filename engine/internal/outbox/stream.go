@@ -1,0 +1,234 @@
+package outbox
+
+import (
+	"sync"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+// The lane's fixed times. Probing asks a silent receiver where it stands; it is cheap, so it is quick.
+const (
+	probeAfter = 200 * time.Millisecond
+	openRetry  = 250 * time.Millisecond
+	maxWait    = 5 * time.Minute
+	maxOpen    = 5 * time.Second
+)
+
+// stream is one lane: a goroutine around a lane.Sender. What others know (target, connection, status frames) is left in its
+// mailbox; only the goroutine touches the machine.
+type stream struct {
+	box *Outbox
+	key streamKey
+
+	mu       sync.Mutex
+	target   Target
+	changed  bool // the target or the connection changed
+	fresh    bool // the connection, or the reader's run, is new: back-offs are void
+	up       bool
+	statuses []*wire.Status
+	wake     chan struct{}
+
+	// owned by run
+	machine   *lane.Sender
+	feed      *feed
+	at        Target            // the target of the present session
+	suspended map[string]uint64 // channels refused: the join that was
+	frame     []byte            // scratch
+}
+
+func newStream(b *Outbox, k streamKey, up bool) *stream {
+	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]uint64{}, feed: newFeed(b.log, k.reader),
+		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry})}
+}
+
+func (s *stream) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *stream) retarget(t Target) {
+	s.mu.Lock()
+	if !s.target.same(&t) {
+		s.fresh = s.fresh || t.Run != s.target.Run || t.Online && !s.target.Online
+		s.changed = true
+		s.target = t
+	}
+	s.mu.Unlock()
+	s.poke()
+}
+
+func (s *stream) connection(up bool) {
+	s.mu.Lock()
+	s.fresh = s.fresh || up
+	s.changed = s.changed || !s.target.Local
+	s.up = up
+	s.mu.Unlock()
+	s.poke()
+}
+
+// maxStatuses bounds the mailbox; statuses are totals, so the newest make the older ones needless.
+const maxStatuses = 64
+
+func (s *stream) status(from string, st *wire.Status) {
+	s.mu.Lock()
+	if from == s.target.Node {
+		if len(s.statuses) >= maxStatuses {
+			s.statuses = s.statuses[1:]
+		}
+		s.statuses = append(s.statuses, st)
+	}
+	s.mu.Unlock()
+	s.poke()
+}
+
+func (s *stream) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		s.absorb()
+		s.act()
+		s.pump()
+		if next, ok := s.machine.Next(); ok {
+			timer.Reset(max(next-s.box.now(), 0))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		case <-s.box.ctx.Done():
+			return
+		}
+	}
+}
+
+// absorb takes in what others left.
+func (s *stream) absorb() {
+	s.mu.Lock()
+	changed, fresh, up, target, statuses := s.changed, s.fresh, s.up, s.target, s.statuses
+	s.changed, s.fresh, s.statuses = false, false, nil
+	s.mu.Unlock()
+	if changed {
+		if fresh {
+			s.machine.Reset()
+		}
+		s.at = target
+		if (up || target.Local) && target.Online && len(s.channels()) > 0 {
+			s.begin()
+		} else {
+			s.machine.Close()
+		}
+	}
+	for _, st := range statuses {
+		s.take(st)
+	}
+	if !changed && s.machine.Phase() == lane.Closed && (up || target.Local) && target.Online && len(s.channels()) > 0 {
+		s.begin() // a reader was recorded since
+	}
+}
+
+func (s *stream) begin() {
+	s.feed.reset()
+	s.machine.Begin(s.box.now(), s.box.sessions.Add(1))
+}
+
+// channels lists what the session may carry: ready at the reader, recorded here, not suspended.
+func (s *stream) channels() []wire.OpenChannel {
+	var list []wire.OpenChannel
+	for name, join := range s.at.Ready {
+		if held, ok := s.suspended[name]; ok && held == join {
+			continue
+		}
+		if r, ok := s.box.ledger.reader(readerKey{s.key.reader, name, join}); ok && !r.Ended {
+			list = append(list, wire.OpenChannel{Name: name, Join: join})
+		}
+	}
+	return list
+}
+
+func (s *stream) act() {
+	switch s.machine.Due(s.box.now()) {
+	case lane.Open:
+		s.open()
+	case lane.Probe:
+		d := wire.Data{Session: s.session(), ReceiverRun: s.at.Run, Number: s.machine.Last(), EngineNow: s.box.log.Now()}
+		if names := s.machine.Channels(); len(names) > 0 {
+			d.Channel, d.Join, d.Run = names[0], s.at.Ready[names[0]], s.box.log.Run()
+			s.publish(&d)
+		}
+	case lane.Reopen:
+		s.box.resent.Add(1)
+		s.event(SessionStalled, "", "no progress; a new session begins")
+		s.begin()
+		s.act()
+	case lane.None:
+	}
+}
+
+func (s *stream) session() wire.Session {
+	return wire.Session{Run: s.box.log.Run(), Counter: s.machine.Session()}
+}
+
+func (s *stream) open() {
+	o := wire.Open{SenderStore: s.box.log.ID(), Session: s.session(), ReceiverStore: s.key.reader, ReceiverRun: s.at.Run,
+		Scope: s.key.scope, EngineNow: s.box.log.Now(), Channels: s.channels()}
+	// A frame that cannot be sent is like one that is lost: the machine asks again.
+	_ = s.box.pub.Publish(s.box.opt.Subjects.Open(s.at.Node, s.box.opt.Node), o.Append(s.frame[:0]))
+}
+
+func (s *stream) publish(d *wire.Data) bool {
+	s.frame = d.Append(s.frame[:0])
+	return s.box.pub.Publish(s.box.opt.Subjects.Data(d.Channel, s.at.Node, s.box.opt.Node), s.frame) == nil
+}
+
+func (s *stream) event(k EventKind, channel, detail string) {
+	s.box.opt.Event(Event{Kind: k, Node: s.at.Node, Channel: channel, Detail: detail})
+}
+
+// pump sends frames while there is room and something to send.
+func (s *stream) pump() {
+	for s.machine.Room() {
+		f, err := s.feed.next(s.machine, s.room())
+		if err != nil {
+			s.event(ReadFailed, "", err.Error())
+			return
+		}
+		if f == nil {
+			return
+		}
+		number := s.machine.Sent(s.box.now(), f.frame)
+		f.data.Session, f.data.ReceiverRun, f.data.Number = s.session(), s.at.Run, number
+		f.data.Join, f.data.EngineNow = s.at.Ready[f.data.Channel], s.box.log.Now()
+		if !s.publish(&f.data) {
+			return // the connection is gone: its event closes the session, or a probe finds the hole
+		}
+		s.box.sent.Add(1)
+	}
+}
+
+// room is what the next frame may hold.
+func (s *stream) room() frameRoom {
+	payload := s.box.pub.MaxPayload()
+	if payload <= 0 {
+		payload = defaultPayload
+	}
+	messages, _ := s.machine.InFlight()
+	return frameRoom{payload: payload - frameOverhead, messages: max(s.box.opt.MaxInFlight-messages, 1), now: s.box.log.Now(),
+		join: func(channel string) uint64 { return s.at.Ready[channel] }}
+}
+
+func (s *stream) start(c wire.OpenChannel) uint64 {
+	r, _ := s.box.ledger.reader(readerKey{s.key.reader, c.Name, c.Join})
+	return r.Start
+}
+
+func (s *stream) key3(channel string) readerKey {
+	return readerKey{s.key.reader, channel, s.at.Ready[channel]}
+}
+
+func totals(t wire.Totals) store.Totals { return store.Totals(t) }

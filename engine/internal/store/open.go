@@ -1,0 +1,206 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// Open opens the database, and creates it, and its folder, if there is none. When it returns, what it created survives a power cut.
+// On an error nothing that it created is left. The errors to act on are ErrInUse, ErrNewer, ErrNodeID, ErrNotDatabase,
+// ErrNotWritable and ErrCorrupt.
+func Open(o Options) (*Store, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	s := &Store{opt: o, world: newWorld(), tail: newTail(o.TailBytes), files: newFiles(&o), w: &conn{},
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), failed: make(chan struct{})}
+	s.txn = txn{s: s, d: newDelta(s.world)}
+	s.clock.elapsed = o.Elapsed
+	s.retry.reset()
+	if err := s.open(); err != nil {
+		s.discard(err)
+		return nil, fmt.Errorf("open store %s: %w", o.Path, err)
+	}
+	go s.write()
+	return s, nil
+}
+
+// discard undoes what a failed Open has done.
+func (s *Store) discard(cause error) {
+	_ = s.disconnect() // the cause says more
+	if !errors.Is(cause, ErrInUse) {
+		s.files.remove()
+	}
+	_ = s.files.release()
+}
+
+func (s *Store) open() error {
+	if err := s.files.prepare(!s.opt.NoLock); err != nil {
+		return err
+	}
+	if err := s.connect(); err != nil {
+		return reason(err, s.files.path)
+	}
+	version, err := s.identify()
+	if err != nil {
+		return reason(err, s.files.path)
+	}
+	if err := s.configure(version == 0); err != nil {
+		return reason(err, s.files.path)
+	}
+	if err := s.migrate(version); err != nil {
+		return reason(err, s.files.path)
+	}
+	if _, _, err := s.w.raw.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE); err != nil && !noRoom(err) {
+		return reason(err, s.files.path)
+	}
+	if err := s.files.sync(); err != nil {
+		return err
+	}
+	if err := s.load(); err != nil {
+		return reason(err, s.files.path)
+	}
+	if err := s.begin(); err != nil {
+		return reason(err, s.files.path)
+	}
+	return reason(s.connectReader(), s.files.path)
+}
+
+// reason says in this package's words why SQLite refused.
+func reason(err error, path string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sqlite3.NOTADB):
+		return fmt.Errorf("%w: %w", ErrNotDatabase, err)
+	case errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.PERM), errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("folder %s: %w: %w", filepath.Dir(path), ErrNotWritable, err)
+	case errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("%w: %w", ErrInUse, err)
+	case noRoom(err):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return classify(err)
+}
+
+// shared tells whether two connections can have the database open: they need shared memory.
+func (s *Store) shared() bool { return s.opt.VFS == "" && vfs.SupportsSharedMemory }
+
+func (s *Store) dial(flags sqlite3.OpenFlag) (*sqlite3.Conn, error) {
+	if s.opt.VFS == "" {
+		return sqlite3.OpenFlags(s.files.path, flags)
+	}
+	name := "file:" + (&url.URL{Path: s.files.path}).EscapedPath() + "?vfs=" + url.QueryEscape(s.opt.VFS)
+	return sqlite3.OpenFlags(name, flags|sqlite3.OPEN_URI)
+}
+
+// connect opens the writer's connection. It reads nothing yet.
+func (s *Store) connect() (err error) {
+	if s.w.raw, err = s.dial(sqlite3.OPEN_READWRITE | sqlite3.OPEN_CREATE); err != nil {
+		return err
+	}
+	c := s.w.raw
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return err
+	}
+	if !s.shared() {
+		return c.Exec("PRAGMA locking_mode=EXCLUSIVE")
+	}
+	return c.BusyTimeout(10 * time.Second)
+}
+
+// identify makes sure that the file is this node's, before anything is written to it. It returns the schema's version; 0: it is new.
+func (s *Store) identify() (version int, err error) {
+	var app, v, tables int64
+	for _, q := range []struct {
+		sql string
+		to  *int64
+	}{{"PRAGMA application_id", &app}, {"PRAGMA user_version", &v}, {queries[qTables], &tables}} {
+		if *q.to, err = pragma(s.w.raw, q.sql); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case app == 0 && v == 0 && tables == 0:
+		if s.opt.NodeID == "" {
+			return 0, fmt.Errorf("%w: a new database needs one", ErrNodeID)
+		}
+		return 0, nil
+	case app != applicationID || v < 1:
+		return 0, ErrNotDatabase
+	case v > int64(len(migrations)):
+		return 0, fmt.Errorf("%w: its schema is version %d, this program knows %d", ErrNewer, v, len(migrations))
+	}
+	if err := s.loadMeta(); err != nil {
+		return 0, err
+	}
+	return int(v), nil
+}
+
+// configure sets up the writer's connection, and the file's format when it is new.
+func (s *Store) configure(fresh bool) error {
+	c := s.w.raw
+	if fresh {
+		if err := c.Exec(fmt.Sprintf("PRAGMA page_size=%d", pageSize)); err != nil {
+			return err
+		}
+		// Eight bytes at the end of each page turn page checksums on.
+		if _, err := c.FileControl("", sqlite3.FCNTL_RESERVE_BYTES, 8); err != nil {
+			return err
+		}
+	}
+	if err := c.Exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=" + s.opt.Sync + "; PRAGMA wal_autocheckpoint=0;" +
+		"PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY"); err != nil {
+		return err
+	}
+	if _, err := c.FileControl("", sqlite3.FCNTL_PERSIST_WAL, true); err != nil {
+		return err
+	}
+	c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
+		s.walPages = pages
+		return nil
+	})
+	return s.limitPages(0)
+}
+
+// begin marks the database as open. It may use the reserve, so that a node whose disk is full starts and can deliver what it holds.
+func (s *Store) begin() error {
+	mark := func() error { return s.w.exec(qSetClean, false, s.clock.base) }
+	if s.files.reserve > 0 {
+		s.files.restoreReserve(s.opt.Elapsed())
+	}
+	err := mark()
+	if err != nil && noRoom(err) {
+		if err := s.limitPages(reservedPages); err != nil {
+			return err
+		}
+		s.files.releaseReserve()
+		if err = mark(); err == nil {
+			err = s.limitPages(0)
+		}
+	}
+	return err
+}
+
+// connectReader opens the second connection, or lends the first where there can be only one.
+func (s *Store) connectReader() (err error) {
+	if !s.shared() {
+		s.r = s.w
+		return nil
+	}
+	s.r = &conn{}
+	if s.r.raw, err = s.dial(sqlite3.OPEN_READONLY); err != nil {
+		return err
+	}
+	if err := s.r.raw.BusyTimeout(10 * time.Second); err != nil {
+		return err
+	}
+	return s.r.raw.Exec("PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY")
+}

@@ -1,0 +1,135 @@
+package store
+
+// query names one prepared statement.
+type query int
+
+const (
+	qBegin query = iota
+	qCommit
+	qRollback
+	qNewMeta
+	qMeta
+	qSetClean
+	qSetEngine
+	qChannels
+	qNewChannel
+	qSetChannel
+	qFirstBatch
+	qLastBatch
+	qRuns
+	qNewRun
+	qMaxSeq
+	qTables
+	qAppend
+	qRead
+	qHeadAt
+	qHeadAfter
+	qFindHead
+	qBlob
+	qOldest
+	qDrop
+	qExpired
+	qReaders
+	qSetReader
+	qJoins
+	qSetJoin
+	qPositions
+	qSetPosition
+	qPositionRuns
+	qDropPositionRuns
+	qNewPositionRun
+	qAttempts
+	qSetAttempt
+	qDropAttempt
+	qDeadLetters
+	qNewDeadLetter
+	qDropDeadLetter
+	qGet
+	qNext
+	qFirst
+	qSetState
+	qDropState
+	qSkips
+	qSkipBefore
+	qExtendSkip
+	qNewSkip
+	qMoveSkips
+	qDropSkips
+	qSkipTops
+	queryCount
+)
+
+const (
+	batchColumns  = "b.first_seq, b.last_seq, b.run, b.prev, b.before, b.earliest, b.latest"
+	totalsColumns = "handled, dead, expired, purged, overflow, pruned, corrupt"
+)
+
+var queries = [queryCount]string{
+	qBegin:     "BEGIN IMMEDIATE",
+	qCommit:    "COMMIT",
+	qRollback:  "ROLLBACK",
+	qNewMeta:   "INSERT INTO meta(id, store, node, created, engine, clean) VALUES(1, ?, ?, ?, 0, 1)",
+	qMeta:      "SELECT store, node, created, engine, clean FROM meta",
+	qSetClean:  "UPDATE meta SET clean = ?, engine = ?",
+	qSetEngine: "UPDATE meta SET engine = ?",
+
+	qChannels:   "SELECT id, name, open_from, open_total, floor, floor_total FROM channels",
+	qNewChannel: "INSERT INTO channels(id, name) VALUES(?, ?)",
+	qSetChannel: "UPDATE channels SET open_from = ?, open_total = ?, floor = ?, floor_total = ? WHERE id = ?",
+	qFirstBatch: "SELECT first_seq, before FROM batches WHERE channel = ? ORDER BY first_seq LIMIT 1",
+	qLastBatch:  "SELECT first_seq, last_seq, before FROM batches WHERE channel = ? ORDER BY first_seq DESC LIMIT 1",
+	qRuns:       "SELECT run, first_seq FROM runs ORDER BY first_seq",
+	qNewRun:     "INSERT INTO runs(first_seq, run) VALUES(?, ?)",
+	qMaxSeq:     "SELECT last_seq FROM batches ORDER BY first_seq DESC LIMIT 1",
+
+	qTables: "SELECT count(*) FROM sqlite_schema",
+
+	qAppend: "INSERT INTO batches(first_seq, last_seq, run, channel, prev, before, stored, bytes, earliest, latest, blob)" +
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qRead: "SELECT " + batchColumns + ", b.blob FROM batches b WHERE b.channel = ?1 AND b.last_seq > ?2 AND b.first_seq >=" +
+		" coalesce((SELECT first_seq FROM batches WHERE channel = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1), 0) ORDER BY b.first_seq",
+	qHeadAt:    "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
+	qHeadAfter: "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq > ? ORDER BY b.first_seq LIMIT 1",
+	qFindHead:  "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel WHERE b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
+	qBlob:      "SELECT blob FROM batches WHERE first_seq = ?",
+	qOldest:    "SELECT first_seq, last_seq, before, stored FROM batches WHERE channel = ? ORDER BY first_seq LIMIT ?",
+	qDrop:      "DELETE FROM batches WHERE first_seq = ?",
+	qExpired: "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel" +
+		" WHERE b.latest > 0 AND b.latest > ? AND b.latest <= ? ORDER BY b.latest, b.first_seq LIMIT ?",
+
+	qReaders: "SELECT store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + " FROM readers",
+	qSetReader: "INSERT OR REPLACE INTO readers(store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ")" +
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qJoins:   "SELECT channel, number, role, ended FROM joins",
+	qSetJoin: "INSERT OR REPLACE INTO joins(channel, number, role, ended) VALUES(?, ?, ?, ?)",
+
+	qPositions: "SELECT sender, channel, join_no, node, run, seq, " + totalsColumns + " FROM positions",
+	qSetPosition: "INSERT OR REPLACE INTO positions(sender, channel, join_no, node, run, seq, " + totalsColumns + ")" +
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qPositionRuns:     "SELECT sender, channel, join_no, run, seq FROM position_runs ORDER BY sender, channel, join_no, age",
+	qDropPositionRuns: "DELETE FROM position_runs WHERE sender = ? AND channel = ? AND join_no = ?",
+	qNewPositionRun:   "INSERT INTO position_runs(sender, channel, join_no, age, run, seq) VALUES(?, ?, ?, ?, ?, ?)",
+	qAttempts:         "SELECT sender, channel, join_no, run, seq, count FROM attempts",
+	qSetAttempt:       "INSERT OR REPLACE INTO attempts(sender, channel, join_no, run, seq, count) VALUES(?, ?, ?, ?, ?, ?)",
+	qDropAttempt:      "DELETE FROM attempts WHERE sender = ? AND channel = ? AND join_no = ?",
+
+	qDeadLetters: "SELECT id, sender, node, channel, run, seq, reason, attempts, wall, message FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?",
+	qNewDeadLetter: "INSERT INTO dead_letters(sender, node, channel, run, seq, reason, attempts, wall, message)" +
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qDropDeadLetter: "DELETE FROM dead_letters WHERE id = ?",
+
+	qGet:       "SELECT value FROM state WHERE namespace = ? AND key = ?",
+	qNext:      "SELECT key, value FROM state WHERE namespace = ? AND key > ? ORDER BY key LIMIT ?",
+	qFirst:     "SELECT key, value FROM state WHERE namespace = ? AND key >= ? ORDER BY key LIMIT ?",
+	qSetState:  "INSERT OR REPLACE INTO state(namespace, key, value) VALUES(?, ?, ?)",
+	qDropState: "DELETE FROM state WHERE namespace = ? AND key = ?",
+
+	qSkips: "SELECT from_seq, to_seq, reason FROM skips WHERE channel = ? AND store = ? AND join_no = ? AND from_seq <= ? AND to_seq >= ? ORDER BY from_seq",
+	qSkipBefore: "SELECT from_seq, to_seq, reason FROM skips WHERE channel = ? AND store = ? AND join_no = ? AND from_seq <= ?" +
+		" ORDER BY from_seq DESC LIMIT 1",
+	qExtendSkip: "UPDATE skips SET to_seq = ? WHERE channel = ? AND store = ? AND join_no = ? AND from_seq = ? AND reason = ?",
+	qNewSkip:    "INSERT INTO skips(channel, store, join_no, from_seq, reason, to_seq) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET to_seq = max(to_seq, excluded.to_seq)",
+	qMoveSkips:  "UPDATE OR REPLACE skips SET store = ?, join_no = ? WHERE channel = ? AND store = ? AND join_no = ?",
+	qDropSkips:  "DELETE FROM skips WHERE channel = ? AND to_seq <= ?",
+	qSkipTops:   "SELECT channel, max(to_seq) FROM skips GROUP BY channel",
+}

@@ -1,0 +1,191 @@
+package store
+
+import "sync"
+
+type (
+	readerKey struct {
+		store   ID
+		channel string
+		join    uint64
+	}
+	positionKey struct {
+		sender  ID
+		channel string
+		join    uint64
+	}
+	joinKey struct {
+		channel string
+		number  uint64
+	}
+)
+
+// channel is what the writer knows of one channel of the log.
+type channel struct {
+	id         int64
+	name       string
+	head       Head
+	openTotal  uint64 // Head.Total before head.OpenFrom
+	floorTotal uint64 // Head.Total up to head.Floor
+	oldest     uint64 // first sequence of the oldest batch in the log; 0: none
+	oldBefore  uint64 // its Before
+	skipTop    uint64 // no skip range of the channel reaches past this
+	dirty      bool   // its row has to be written; appending alone does not
+}
+
+// world is the committed state that is held in memory. The writer alone changes it, between a commit and the callbacks for it.
+type world struct {
+	mu        sync.RWMutex
+	channels  map[string]*channel // replaced, never changed in place
+	names     map[int64]string
+	readers   map[readerKey]Reader
+	positions map[positionKey]Position
+	attempts  map[positionKey]Attempt
+	joins     map[joinKey]Join
+	runs      []Run
+	next      uint64 // the next sequence
+	lastID    int64  // the greatest channel id
+}
+
+func newWorld() *world {
+	return &world{
+		channels: map[string]*channel{}, names: map[int64]string{}, readers: map[readerKey]Reader{},
+		positions: map[positionKey]Position{}, attempts: map[positionKey]Attempt{}, joins: map[joinKey]Join{}, next: 1,
+	}
+}
+
+// delta is what one transaction changes in the world. It is dropped when the transaction is rolled back. The writer reads the world
+// without its lock, for nobody else changes it.
+type delta struct {
+	world     *world
+	channels  map[string]*channel
+	readers   map[readerKey]Reader
+	positions map[positionKey]Position
+	rerun     map[positionKey]bool    // Older changed
+	attempts  map[positionKey]Attempt // Count 0: deleted
+	joins     map[joinKey]Join
+	state     map[string]map[string][]byte // nil: deleted
+	run       bool                         // the run's row is written with this transaction
+	next      uint64
+	lastID    int64
+	ceiling   int64 // of the engine time; 0: as it was
+	batches   []Batch
+	dropped   []Batch // pruned: channel and last only
+}
+
+func newDelta(w *world) *delta {
+	return &delta{
+		world: w, next: w.next, lastID: w.lastID, channels: map[string]*channel{}, readers: map[readerKey]Reader{},
+		positions: map[positionKey]Position{}, rerun: map[positionKey]bool{}, attempts: map[positionKey]Attempt{},
+		joins: map[joinKey]Join{}, state: map[string]map[string][]byte{},
+	}
+}
+
+func (d *delta) reset() {
+	clear(d.channels)
+	clear(d.readers)
+	clear(d.positions)
+	clear(d.rerun)
+	clear(d.attempts)
+	clear(d.joins)
+	clear(d.state)
+	clear(d.batches)
+	d.batches, d.dropped, d.run, d.ceiling = d.batches[:0], d.dropped[:0], false, 0
+	d.next, d.lastID = d.world.next, d.world.lastID
+}
+
+// peek returns the channel to look at, nil if the log does not know it.
+func (d *delta) peek(name string) *channel {
+	if c := d.channels[name]; c != nil {
+		return c
+	}
+	return d.world.channels[name]
+}
+
+// touch returns the channel to change, nil if the log does not know it.
+func (d *delta) touch(name string) *channel {
+	if c := d.channels[name]; c != nil {
+		return c
+	}
+	old := d.world.channels[name]
+	if old == nil {
+		return nil
+	}
+	c := *old
+	d.channels[name] = &c
+	return &c
+}
+
+func (d *delta) head(name string) Head {
+	if c := d.peek(name); c != nil {
+		return c.head
+	}
+	return Head{}
+}
+
+func (d *delta) reader(k readerKey) (Reader, bool) {
+	if r, ok := d.readers[k]; ok {
+		return r, true
+	}
+	r, ok := d.world.readers[k]
+	return r, ok
+}
+
+// readersOf calls f for each reader row of the channel.
+func (d *delta) readersOf(name string, f func(readerKey, Reader)) {
+	for k, r := range d.world.readers {
+		if _, changed := d.readers[k]; k.channel == name && !changed {
+			f(k, r)
+		}
+	}
+	for k, r := range d.readers {
+		if k.channel == name {
+			f(k, r)
+		}
+	}
+}
+
+func (d *delta) position(k positionKey) (Position, bool) {
+	if p, ok := d.positions[k]; ok {
+		return p, true
+	}
+	p, ok := d.world.positions[k]
+	return p, ok
+}
+
+func (d *delta) attempt(k positionKey) (Attempt, bool) {
+	a, ok := d.attempts[k]
+	if !ok {
+		a, ok = d.world.attempts[k]
+	}
+	return a, ok && a.Count != 0
+}
+
+// merge makes the delta part of the world, once it is durable.
+func (w *world) merge(d *delta, run ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, c := range d.channels {
+		c.dirty = false
+		w.channels[name], w.names[c.id] = c, name
+	}
+	for k, r := range d.readers {
+		w.readers[k] = r
+	}
+	for k, p := range d.positions {
+		w.positions[k] = p
+	}
+	for k, a := range d.attempts {
+		if a.Count == 0 {
+			delete(w.attempts, k)
+		} else {
+			w.attempts[k] = a
+		}
+	}
+	for k, j := range d.joins {
+		w.joins[k] = j
+	}
+	if d.run {
+		w.runs = append(w.runs, Run{ID: run, First: d.batches[0].First})
+	}
+	w.next, w.lastID = d.next, d.lastID
+}

@@ -1,0 +1,59 @@
+package wire
+
+import "fmt"
+
+// Append appends the frame to dst. It cuts Version to MaxText bytes.
+func (a *Announcement) Append(dst []byte) []byte {
+	start := len(dst)
+	dst = beginFrame(dst, KindAnnouncement)
+	dst = appendString(dst, a.Node)
+	dst = append(append(dst, a.Store[:]...), a.Run[:]...)
+	dst = appendText(dst, a.Version)
+	dst = append(dst, a.Batches)
+	dst = appendBool(appendBool(dst, a.Ask), a.Goodbye)
+	dst = appendUint(appendUint(dst, a.Serial), uint64(a.Uptime))
+	dst = appendUint(dst, uint64(len(a.Channels)))
+	for i := range a.Channels {
+		c := &a.Channels[i]
+		dst = appendUint(appendString(dst, c.Name), c.Join)
+		dst = appendBool(append(dst, byte(c.Role)), c.Ready)
+	}
+	return endFrame(appendJoins(dst, a.Left), start)
+}
+
+// Parse reads a frame, reusing the memory that a holds. On error a is undefined.
+func (a *Announcement) Parse(b []byte) error {
+	r, _, err := openFrame(b, KindAnnouncement)
+	if err != nil {
+		return fmt.Errorf("announcement: %w", err)
+	}
+	a.Node = r.name(a.Node)
+	a.Store, a.Run = r.id(), r.id()
+	a.Version = r.text()
+	a.Batches = r.byte()
+	a.Ask, a.Goodbye = r.bool(), r.bool()
+	a.Serial, a.Uptime = r.uint(), r.time()
+	a.Channels = resize(a.Channels, r.count(MaxChannels, 5))
+	for i := range a.Channels {
+		c := &a.Channels[i]
+		c.Name, c.Join = r.name(c.Name), r.uint()
+		c.Role, c.Ready = Role(r.max8(byte(Both))), r.bool()
+		if c.Role == 0 {
+			r.fail()
+		}
+	}
+	a.Left = r.joins(a.Left)
+	if err := r.end(); err != nil {
+		return fmt.Errorf("announcement: %w", err)
+	}
+	return nil
+}
+
+// ParseAnnouncement reads a frame. Errors wrap those of this package.
+func ParseAnnouncement(b []byte) (*Announcement, error) {
+	a := new(Announcement)
+	if err := a.Parse(b); err != nil {
+		return nil, err
+	}
+	return a, nil
+}

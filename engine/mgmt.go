@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"encoding/hex"
+	"slices"
+	"time"
+)
+
+// Management looks at and manages the network.
+type Management struct{ c *Connection }
+
+// NodeInfo is one node of the network.
+type NodeInfo struct {
+	ID       string
+	Store    string // its database
+	Version  string
+	Online   bool
+	Self     bool          // this node
+	LastSeen time.Duration // since it was heard
+	Uptime   time.Duration
+	Channels []ChannelRole
+}
+
+// ChannelRole is what a node does on a channel.
+type ChannelRole struct {
+	Channel string
+	Mode    Mode
+	Ready   bool // a consumer is attached
+}
+
+// Nodes lists every known node: this one first, then by id.
+func (m *Management) Nodes() []NodeInfo {
+	var list []NodeInfo
+	for _, p := range m.c.node.Members() {
+		info := NodeInfo{ID: p.Node, Store: hex.EncodeToString(p.Store[:]), Version: p.Version, Online: p.Online, Self: p.Self, LastSeen: p.Silence, Uptime: p.Uptime}
+		for _, j := range p.Joins {
+			info.Channels = append(info.Channels, ChannelRole{Channel: j.Name, Mode: modeOf(j.Role), Ready: j.Ready})
+		}
+		list = append(list, info)
+	}
+	return list
+}
+
+// Topology maps every known node to what it does.
+func (m *Management) Topology() map[string][]ChannelRole {
+	t := map[string][]ChannelRole{}
+	for _, n := range m.Nodes() {
+		t[n.ID] = n.Channels
+	}
+	return t
+}
+
+// Channels lists the channels that any known node has joined.
+func (m *Management) Channels() []string {
+	var names []string
+	for _, n := range m.c.node.Members() {
+		for _, j := range n.Joins {
+			names = append(names, j.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// GetSubscribers lists the known nodes that have joined a channel, in whatever role.
+func (m *Management) GetSubscribers(channel string) []NodeInfo {
+	return slices.DeleteFunc(m.Nodes(), func(n NodeInfo) bool {
+		return !slices.ContainsFunc(n.Channels, func(c ChannelRole) bool { return c.Channel == channel })
+	})
+}
+
+// Statistic sums what this node did. Since the database was made: "queued" (messages accepted from this node's senders),
+// "delivered" and "acknowledged" (handled by their readers, once for each reader), "pending" (waiting, once for each reader), "dropped"
+// (ended otherwise at their readers: expired, purged, overflow, removed, corrupt, pruned), "expired", "dead_lettered" (at readers, and here), "processed" (handled here).
+// Since this process started: "received_acks" and "sent_acks" (status frames), "received_keepalives" and "sent_keepalives" (announcements), "sent_frames",
+// "received_frames", "rejected_frames", "reconnects" (connections after the first), "stalls", "uptime" (seconds).
+func (m *Management) Statistic() map[string]int64 {
+	s := map[string]int64{}
+	add := func(name string, n uint64) { s[name] += int64(n) }
+	for _, head := range m.c.node.Store().Heads() {
+		add("queued", head.Total)
+	}
+	for _, a := range m.c.Accounts() {
+		add("delivered", a.Handled)
+		add("acknowledged", a.Handled)
+		add("pending", a.Pending)
+		add("expired", a.Expired)
+		add("dead_lettered", a.Dead)
+		add("dropped", a.Expired+a.Purged+a.Overflow+a.Removed+a.Corrupt+a.Pruned)
+	}
+	for _, a := range m.c.Inbound() {
+		add("processed", a.Handled)
+		add("dead_lettered", a.Dead)
+	}
+	out, in, own := m.c.node.Outbox().Counts(), m.c.node.Inbox().Counts(), m.c.node.Counts()
+	add("received_acks", out.Acks)
+	add("sent_frames", out.Frames)
+	add("stalls", out.Stalls)
+	add("sent_acks", in.Statuses)
+	add("received_frames", in.Frames)
+	add("rejected_frames", in.Rejected)
+	add("sent_keepalives", own.KeepalivesSent)
+	add("received_keepalives", own.KeepalivesReceived)
+	add("reconnects", own.Connects-min(own.Connects, 1))
+	s["uptime"] = int64(m.c.node.Uptime().Seconds())
+	return s
+}

@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"github.com/getevo/rmds-router/engine/internal/transport"
+)
+
+// Option changes a connection beside its Config.
+type Option func(*setup)
+
+// setup is what New works from.
+type setup struct {
+	config  Config
+	logger  zerolog.Logger
+	nats    []nats.Option
+	dial    func(node string) transport.Conn
+	version string
+	vfs     string
+}
+
+// SetID sets the node id.
+func SetID(id string) Option { return func(s *setup) { s.config.NodeID = id } }
+
+// SetNatsPrefix sets what every subject starts with. A missing dot at its end is added.
+func SetNatsPrefix(prefix string) Option {
+	if prefix != "" && !strings.HasSuffix(prefix, ".") {
+		prefix += "."
+	}
+	return func(s *setup) { s.config.NATSPrefix = prefix }
+}
+
+// SetNATS sets the servers, given as a list with commas. The scheme may be left out.
+func SetNATS(servers string) Option {
+	var list []string
+	for server := range strings.SplitSeq(servers, ",") {
+		if server = strings.TrimSpace(server); server != "" {
+			list = append(list, server)
+		}
+	}
+	return func(s *setup) { s.config.NATSServers = list }
+}
+
+// SetStoragePath sets the database file; {nodeID} stands for the node id.
+func SetStoragePath(path string) Option { return func(s *setup) { s.config.StoragePath = path } }
+
+// SetLogger sets where the connection logs. Default: nowhere.
+func SetLogger(l zerolog.Logger) Option { return func(s *setup) { s.logger = l } }
+
+// SetNATSOptions adds options of the NATS client, for credentials, TLS, or a server in the same process.
+func SetNATSOptions(o ...nats.Option) Option {
+	return func(s *setup) { s.nats = append(s.nats, o...) }
+}
+
+// SetVersion sets the version that other nodes are told.
+func SetVersion(v string) Option { return func(s *setup) { s.version = v } }
+
+// SetTransport replaces NATS, for tests; see package enginetest.
+func SetTransport(dial func(node string) transport.Conn) Option {
+	return func(s *setup) { s.dial = dial }
+}
+
+// SetStorageVFS names the SQLite VFS that holds the database, for tests; see package enginetest.
+func SetStorageVFS(name string) Option { return func(s *setup) { s.vfs = name } }

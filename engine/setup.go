@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/getevo/rmds-router/engine/internal/node"
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/transport"
+	"github.com/getevo/rmds-router/engine/internal/transport/natsconn"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
+
+func newSetup(c *Config, opts []Option) (*setup, error) {
+	if c == nil {
+		c = DefaultConfig()
+	}
+	s := &setup{config: *c, logger: zerolog.Nop(), version: "dev"}
+	for _, o := range opts {
+		o(s)
+	}
+	s.config.fill()
+	if err := s.config.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.identify(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// identify settles the node id and the path, which may depend on each other.
+func (s *setup) identify() error {
+	c := &s.config
+	if c.NodeID == "" && strings.Contains(c.StoragePath, "{nodeID}") {
+		c.NodeID = hostName()
+	}
+	if c.NodeID != "" && !wire.LegalName(c.NodeID) {
+		return errName("node", c.NodeID)
+	}
+	c.StoragePath = strings.ReplaceAll(c.StoragePath, "{nodeID}", c.NodeID)
+	if c.NodeID == "" && s.vfs == "" {
+		if _, err := os.Stat(c.StoragePath); err != nil {
+			c.NodeID = hostName() // a new database needs an id
+		}
+	}
+	return nil
+}
+
+// hostName is the host's name, made legal.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		name = ""
+	}
+	legal := strings.Map(func(r rune) rune {
+		if wire.LegalName(string(r)) {
+			return r
+		}
+		return '-'
+	}, name)
+	if legal = strings.Trim(legal[:min(len(legal), wire.MaxName)], "-"); legal == "" {
+		return "node"
+	}
+	return legal
+}
+
+func (s *setup) nodeOptions() node.Options {
+	c := &s.config
+	var conn transport.Conn
+	if s.dial != nil {
+		conn = s.dial(c.NodeID)
+	} else {
+		conn = natsconn.New(natsconn.Options{Servers: c.NATSServers, Name: "rmds-router " + c.NodeID, NATS: s.nats})
+	}
+	return node.Options{
+		Store:    store.Options{Path: c.StoragePath, VFS: s.vfs, NoLock: s.vfs != "", Sync: string(c.StorageSync), NodeID: c.NodeID, MaxSize: c.StorageMaxSize},
+		Conn:     conn,
+		Subjects: wire.Subjects{Prefix: c.NATSPrefix, Management: c.ManagementChannel, Discovery: c.DiscoveryChannel, Keepalive: c.KeepaliveChannel},
+		Version:  s.version,
+		Logger:   s.logger,
+
+		Compress: c.EnableCompression, AckTimeout: c.ACKTimeout, RetryInterval: c.DeliveryRetryInterval, MaxAttempts: c.MaxRetryAttempts,
+		MaxPerReceiver: max(c.MaxMessagesPerReceiver, 0), MaxInFlight: c.MaxInFlight, MaxBytes: c.MaxBytesInFlight, MaxMessageSize: c.MaxMessageSize,
+		PerChannel: c.Ordering == OrderChannel, Parallel: c.ParallelSenders, DrainTimeout: c.DrainTimeout,
+		Keepalive: c.KeepaliveInterval, Offline: c.NodeOfflineTimeout, Broadcast: c.DiscoveryBroadcastInterval, Forget: c.ExpiredNodeCleanupInterval,
+		Cleanup: c.MessageCleanupInterval, Retention: c.DeliveredMessageRetention,
+	}
+}
+
+// Validate reports every value that cannot be used, all at once, each with the field's name. Errors wrap ErrConfig.
+func (c *Config) Validate() error {
+	var problems []string
+	bad := func(field, why string) { problems = append(problems, field+": "+why) }
+	if c.NodeID != "" && !wire.LegalName(c.NodeID) {
+		return errName("node", c.NodeID)
+	}
+	subjects := wire.Subjects{Prefix: c.NATSPrefix, Management: c.ManagementChannel, Discovery: c.DiscoveryChannel, Keepalive: c.KeepaliveChannel}
+	if err := subjects.Check(); err != nil {
+		bad("NATSPrefix", err.Error())
+	}
+	if c.StorageSync != SyncFull && c.StorageSync != SyncNormal {
+		bad("StorageSync", fmt.Sprintf("%q is neither full nor normal", c.StorageSync))
+	}
+	if c.Ordering != OrderReceiver && c.Ordering != OrderChannel {
+		bad("Ordering", fmt.Sprintf("%q is neither receiver nor channel", c.Ordering))
+	}
+	if c.MaxMessageSize > 64<<20 {
+		bad("MaxMessageSize", "the most is 64 MiB")
+	}
+	if c.StorageMaxSize < 0 {
+		bad("StorageMaxSize", "is negative")
+	}
+	for field, d := range map[string]int64{"ACKTimeout": int64(c.ACKTimeout), "DeliveryRetryInterval": int64(c.DeliveryRetryInterval), "MaxRetryAttempts": int64(c.MaxRetryAttempts),
+		"MaxInFlight": int64(c.MaxInFlight), "MaxBytesInFlight": int64(c.MaxBytesInFlight), "MaxMessageSize": int64(c.MaxMessageSize), "ParallelSenders": int64(c.ParallelSenders),
+		"HopLimit": int64(c.HopLimit), "DrainTimeout": int64(c.DrainTimeout), "KeepaliveInterval": int64(c.KeepaliveInterval), "NodeOfflineTimeout": int64(c.NodeOfflineTimeout),
+		"DiscoveryBroadcastInterval": int64(c.DiscoveryBroadcastInterval), "ExpiredNodeCleanupInterval": int64(c.ExpiredNodeCleanupInterval),
+		"DeliveredMessageRetention": int64(c.DeliveredMessageRetention), "MessageCleanupInterval": int64(c.MessageCleanupInterval)} {
+		if d < 0 {
+			bad(field, "is negative")
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%w: %s", ErrConfig, strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// fill sets every zero field to its default.
+func (c *Config) fill() {
+	d := DefaultConfig()
+	or(&c.NATSPrefix, d.NATSPrefix)
+	or(&c.ManagementChannel, d.ManagementChannel)
+	or(&c.DiscoveryChannel, d.DiscoveryChannel)
+	or(&c.KeepaliveChannel, d.KeepaliveChannel)
+	or(&c.StoragePath, d.StoragePath)
+	or(&c.StorageSync, d.StorageSync)
+	or(&c.DeliveredMessageRetention, d.DeliveredMessageRetention)
+	or(&c.MessageCleanupInterval, d.MessageCleanupInterval)
+	or(&c.MessageExpiry, d.MessageExpiry)
+	or(&c.ACKTimeout, d.ACKTimeout)
+	or(&c.DeliveryRetryInterval, d.DeliveryRetryInterval)
+	or(&c.MaxRetryAttempts, d.MaxRetryAttempts)
+	or(&c.MaxMessagesPerReceiver, d.MaxMessagesPerReceiver)
+	or(&c.MaxInFlight, d.MaxInFlight)
+	or(&c.MaxBytesInFlight, d.MaxBytesInFlight)
+	or(&c.MaxMessageSize, d.MaxMessageSize)
+	or(&c.Ordering, d.Ordering)
+	or(&c.ParallelSenders, d.ParallelSenders)
+	or(&c.HopLimit, d.HopLimit)
+	or(&c.DrainTimeout, d.DrainTimeout)
+	or(&c.KeepaliveInterval, d.KeepaliveInterval)
+	or(&c.NodeOfflineTimeout, d.NodeOfflineTimeout)
+	or(&c.DiscoveryBroadcastInterval, d.DiscoveryBroadcastInterval)
+	or(&c.ExpiredNodeCleanupInterval, d.ExpiredNodeCleanupInterval)
+	if len(c.NATSServers) == 0 {
+		c.NATSServers = d.NATSServers
+	}
+}
+
+func or[T comparable](field *T, otherwise T) {
+	var zero T
+	if *field == zero {
+		*field = otherwise
+	}
+}
