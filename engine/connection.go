@@ -34,16 +34,27 @@ func New(c *Config, opts ...Option) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := s.nodeOptions()
-	n, err := node.Open(o)
-	if err != nil {
-		return nil, publicError(err)
-	}
-	s.config.NodeID = n.ID()
-	connection := &Connection{config: s.config, node: n, channels: map[string]*Channel{}}
+	connection := &Connection{channels: map[string]*Channel{}}
 	connection.Mgmt = &Management{c: connection}
 	connection.taps.start()
+	o := s.nodeOptions()
+	o.Kicked = connection.forget
+	if connection.node, err = node.Open(o); err != nil {
+		return nil, publicError(err)
+	}
+	s.config.NodeID = connection.node.ID()
+	connection.config = s.config
 	return connection, nil
+}
+
+// forget drops a channel whose join ends: its calls return ErrLeft from now on.
+func (c *Connection) forget(channel string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ch := c.channels[channel]; ch != nil {
+		ch.left.Store(true)
+		delete(c.channels, channel)
+	}
 }
 
 // NodeID is this node's id.
@@ -110,13 +121,7 @@ type JoinInfo struct {
 
 // Leave ends a durable join by name, whether or not this process resumed it.
 func (c *Connection) Leave(channel string) error {
-	c.mu.Lock()
-	ch := c.channels[channel]
-	delete(c.channels, channel)
-	c.mu.Unlock()
-	if ch != nil {
-		ch.left.Store(true)
-	}
+	c.forget(channel)
 	if err := c.node.Leave(channel); err != nil {
 		return fmt.Errorf("leave channel %s: %w", channel, publicError(err))
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/membership"
@@ -13,6 +14,10 @@ import (
 const answerWithin = 100 * time.Millisecond
 
 func (n *Node) hear(h heard, t *ticks) {
+	if h.order != nil {
+		n.manage(h.from, h.order)
+		return
+	}
 	n.mu.Lock()
 	p, change := n.view.Hear(n.now(), h.announcement, h.partial)
 	n.mu.Unlock()
@@ -111,8 +116,11 @@ func (n *Node) reconcileSelf() {
 }
 
 func (n *Node) admit(a store.AddReader) {
-	if _, known := n.out.Reader(a.Store, a.Channel, a.Join); known {
-		return // an ended join stays ended
+	if r, known := n.out.Reader(a.Store, a.Channel, a.Join); known {
+		if r.Ended && a.Store != n.store.ID() { // it was kicked while it was away: an ended join stays ended
+			n.orderTo(a.Node, &wire.Management{Verb: VerbKick, Args: []string{a.Node, a.Channel, strconv.FormatUint(a.Join, 10)}})
+		}
+		return
 	}
 	if err := n.out.AddReader(a); err != nil {
 		n.log.Error().Err(err).Str("node", a.Node).Str("channel", a.Channel).Msg("a reader could not be put on record; it gets nothing until it can")

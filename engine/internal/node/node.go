@@ -50,9 +50,12 @@ type Node struct {
 	limiter   limiter
 }
 
+// heard is what came in for the membership goroutine: an announcement, or a management order.
 type heard struct {
+	from         string
 	announcement *wire.Announcement
 	partial      bool
+	order        *wire.Management
 }
 
 type counters struct {
@@ -92,7 +95,7 @@ func Open(o Options) (*Node, error) {
 
 func (n *Node) connect() error {
 	s := &n.opt.Subjects
-	for _, pattern := range []string{s.DataTo(n.id), s.OpenTo(n.id), s.StatusTo(n.id), s.DiscoveryAll()} {
+	for _, pattern := range []string{s.DataTo(n.id), s.OpenTo(n.id), s.StatusTo(n.id), s.DiscoveryAll(), s.ManagementTo(n.id)} {
 		if err := n.conn.Subscribe(pattern); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", pattern, err)
 		}

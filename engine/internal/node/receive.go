@@ -35,6 +35,21 @@ func (n *Node) receive(a wire.Address, data []byte) {
 	case wire.SubjectKeepalive, wire.SubjectDiscovery:
 		n.announcement(a, data)
 	case wire.SubjectManagement:
+		m, err := wire.ParseManagement(data)
+		if err != nil || m.Response {
+			n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "management", "a management frame was dropped")
+			return
+		}
+		n.put(heard{from: a.From, order: m})
+	}
+}
+
+// put leaves something for the membership goroutine.
+func (n *Node) put(h heard) {
+	select {
+	case n.heard <- h:
+	default:
+		n.count.unheard.Add(1)
 	}
 }
 
@@ -48,11 +63,7 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 		return
 	}
 	n.count.keepalivesReceived.Add(1)
-	select {
-	case n.heard <- heard{an, a.Kind == wire.SubjectKeepalive}:
-	default:
-		n.count.unheard.Add(1)
-	}
+	n.put(heard{from: a.From, announcement: an, partial: a.Kind == wire.SubjectKeepalive})
 }
 
 // Event takes a change of the connection.

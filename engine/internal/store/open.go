@@ -94,11 +94,13 @@ func reason(err error, path string) error {
 func (s *Store) shared() bool { return s.opt.VFS == "" && vfs.SupportsSharedMemory }
 
 func (s *Store) dial(flags sqlite3.OpenFlag) (*sqlite3.Conn, error) {
-	if s.opt.VFS == "" {
-		return sqlite3.OpenFlags(s.files.path, flags)
+	name := s.opt.VFS
+	if name == "" {
+		registerDisk()
+		name = diskVFS
 	}
-	name := "file:" + (&url.URL{Path: s.files.path}).EscapedPath() + "?vfs=" + url.QueryEscape(s.opt.VFS)
-	return sqlite3.OpenFlags(name, flags|sqlite3.OPEN_URI)
+	path := (&url.URL{Path: s.files.path}).EscapedPath()
+	return sqlite3.OpenFlags("file:"+path+"?vfs="+url.QueryEscape(name), flags|sqlite3.OPEN_URI)
 }
 
 // connect opens the writer's connection. It reads nothing yet.
@@ -170,21 +172,16 @@ func (s *Store) configure(fresh bool) error {
 	return s.limitPages(0)
 }
 
-// begin marks the database as open. It may use the reserve, so that a node whose disk is full starts and can deliver what it holds.
+// begin marks the database as open. A node whose disk is full has to start, to deliver what it holds: then the first commit that has
+// room brings the mark along.
 func (s *Store) begin() error {
-	mark := func() error { return s.w.exec(qSetClean, false, s.clock.base) }
 	if s.files.reserve > 0 {
 		s.files.restoreReserve(s.opt.Elapsed())
 	}
-	err := mark()
+	err := s.w.exec(qSetClean, false, s.clock.base)
+	s.marked = err == nil
 	if err != nil && noRoom(err) {
-		if err := s.limitPages(reservedPages); err != nil {
-			return err
-		}
-		s.files.releaseReserve()
-		if err = mark(); err == nil {
-			err = s.limitPages(0)
-		}
+		return nil
 	}
 	return err
 }

@@ -134,9 +134,9 @@ func (t *txn) writeState() error {
 // writeClock keeps the durable ceiling at or above the time of this transaction.
 func (t *txn) writeClock() error {
 	now := t.s.clock.now()
-	if now < t.s.clock.ceiling {
+	if now < t.s.clock.ceiling && t.s.marked {
 		return nil
 	}
 	t.d.ceiling = now + engineLease.Milliseconds()
-	return t.s.w.exec(qSetEngine, t.d.ceiling)
+	return t.s.w.exec(qSetClean, false, t.d.ceiling)
 }

@@ -10,7 +10,6 @@ const (
 	qNewMeta
 	qMeta
 	qSetClean
-	qSetEngine
 	qChannels
 	qNewChannel
 	qSetChannel
@@ -65,13 +64,12 @@ const (
 )
 
 var queries = [queryCount]string{
-	qBegin:     "BEGIN IMMEDIATE",
-	qCommit:    "COMMIT",
-	qRollback:  "ROLLBACK",
-	qNewMeta:   "INSERT INTO meta(id, store, node, created, engine, clean) VALUES(1, ?, ?, ?, 0, 1)",
-	qMeta:      "SELECT store, node, created, engine, clean FROM meta",
-	qSetClean:  "UPDATE meta SET clean = ?, engine = ?",
-	qSetEngine: "UPDATE meta SET engine = ?",
+	qBegin:    "BEGIN IMMEDIATE",
+	qCommit:   "COMMIT",
+	qRollback: "ROLLBACK",
+	qNewMeta:  "INSERT INTO meta(id, store, node, created, engine, clean) VALUES(1, ?, ?, ?, 0, 1)",
+	qMeta:     "SELECT store, node, created, engine, clean FROM meta",
+	qSetClean: "UPDATE meta SET clean = ?, engine = ?",
 
 	qChannels:   "SELECT id, name, open_from, open_total, floor, floor_total FROM channels",
 	qNewChannel: "INSERT INTO channels(id, name) VALUES(?, ?)",

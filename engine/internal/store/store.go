@@ -24,7 +24,8 @@ type Store struct {
 	txn       txn
 	kept      []*work // Must work that waits for room, in order
 	runStored bool
-	walPages  int // of the write-ahead log, after the last commit
+	marked    bool // as open, durably
+	walPages  int  // of the write-ahead log, after the last commit
 	retry     retry
 
 	mu     sync.Mutex

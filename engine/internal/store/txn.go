@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -69,7 +68,7 @@ func (s *Store) commit(group []*work) error {
 	err := t.run(group)
 	if err == nil {
 		if t.d.ceiling != 0 {
-			s.clock.ceiling = t.d.ceiling
+			s.clock.ceiling, s.marked = t.d.ceiling, true
 		}
 		return nil
 	}
@@ -87,12 +86,7 @@ var errUnknown = errors.New("transaction not rolled back")
 
 // noRoom tells whether an error means that nothing was written for want of room. A full disk that shows only in an fsync is not
 // among them: what was written before it may be durable.
-func noRoom(err error) bool {
-	if errors.Is(err, errUnknown) {
-		return false
-	}
-	return errors.Is(err, sqlite3.FULL) || errors.Is(err, sqlite3.IOERR_WRITE) && errors.Is(err, syscall.EDQUOT)
-}
+func noRoom(err error) bool { return errors.Is(err, sqlite3.FULL) && !errors.Is(err, errUnknown) }
 
 func (t *txn) run(group []*work) error {
 	if err := t.s.w.exec(qBegin); err != nil {

@@ -140,7 +140,8 @@ func parseBatch(p []byte) (Batch, bool) {
 	h.Earliest, h.Latest = r.expiry(), r.expiry()
 	b.size = int(r.upTo(MaxBody))
 	b.stored = r.b
-	if r.bad || h.First == 0 || h.Last < h.First || h.Prev >= h.First || h.Latest != 0 && h.Earliest > h.Latest || h.Earliest == 0 && h.Latest != 0 {
+	// Prev is below First, so First is not 0. That all messages expire implies that one of them is the first to.
+	if r.bad || h.Last < h.First || h.Prev >= h.First || h.Latest != 0 && (h.Earliest == 0 || h.Earliest > h.Latest) {
 		return Batch{}, false
 	}
 	size := len(b.stored)

@@ -139,6 +139,7 @@ func TestBatchRefuses(t *testing.T) {
 		f(&h)
 		return SealBatch(nil, h, exampleSegments(), false)
 	}
+	many := BatchHead{Channel: "c", First: 1, Last: MaxMessages + 1}
 	set := func(at int, v byte) []byte { b := exampleBatch(); b[at] = v; return sum(b, 0) }
 	bomb := appendBatchHead(nil, &BatchHead{Channel: "c", First: 1, Last: 1}, batchSnappy, MaxBody+1)
 	bomb = sum(appendUint(bomb, MaxBody+1), 0)
@@ -155,7 +156,7 @@ func TestBatchRefuses(t *testing.T) {
 		{"last beyond the numbers", head(func(h *BatchHead) { h.First = 1<<64 - 1; h.Last = 2 }), ErrMalformed},
 		{"previous after first", head(func(h *BatchHead) { h.Prev = h.First }), ErrMalformed},
 		{"more messages than bytes", head(func(h *BatchHead) { h.Last += 1000 }), ErrMalformed},
-		{"too many messages", head(func(h *BatchHead) { h.Last += MaxMessages }), ErrMalformed},
+		{"too many messages", SealBatch(nil, many, [][]byte{make([]byte, 2*MaxMessages+2)}, false), ErrMalformed},
 		{"negative expiry", head(func(h *BatchHead) { h.Earliest = -1 }), ErrMalformed},
 		{"expiries in the wrong order", head(func(h *BatchHead) { h.Latest = 1 }), ErrMalformed},
 		{"latest without earliest", head(func(h *BatchHead) { h.Earliest, h.Latest = 0, 1 }), ErrMalformed},
@@ -189,6 +190,7 @@ func TestBodyRefuses(t *testing.T) {
 		"headers announced but none":     {message(timesFull|hasHeaders, 0, 0, 0, 0), 1},
 		"a header without a name":        {message(timesFull|hasHeaders, 0, 0, 1, 0, 1, 'v', 0), 1},
 		"a header cut":                   {message(timesFull|hasHeaders, 0, 0, 1, 1, 'n', 9, 'v', 0), 1},
+		"headers too large":              {append(append(appendUint(message(timesFull|hasHeaders, 0, 0, 1, 1, 'n'), MaxHeaderBytes), make([]byte, MaxHeaderBytes)...), 0), 1},
 		"hops beyond 32 bits":            {append(appendUint(message(timesFull|hasHops, 0, 0), 1<<32), 0), 1},
 		"engine time goes below zero":    {append(append(message(timesFull, 0, 0, 0), timesDelta), 1, 0, 0), 2},
 		"a number without end":           {append(message(timesFull), bytes.Repeat([]byte{0xff}, 12)...), 1},
@@ -254,6 +256,21 @@ func TestAppendLimits(t *testing.T) {
 	}
 }
 
+func TestSegmentCount(t *testing.T) {
+	var w SegmentWriter
+	for range MaxMessages {
+		if err := w.Append(&Message{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Append(&Message{}); !errors.Is(err, ErrLimit) {
+		t.Errorf("a message too many: %v", err)
+	}
+	if _, err := ParseBatch(SealBatch(nil, BatchHead{Channel: "c", First: 1, Last: MaxMessages}, [][]byte{w.Bytes()}, true)); err != nil {
+		t.Errorf("the largest count: %v", err)
+	}
+}
+
 func many[T any](n int, v T) (list []T) {
 	for range n {
 		list = append(list, v)
@@ -299,6 +316,7 @@ func TestParseBatches(t *testing.T) {
 	}{
 		"descending":      {[][]byte{next, good}, ErrMalformed},
 		"twice":           {[][]byte{good, good}, ErrMalformed},
+		"overlapping":     {[][]byte{good, seal(func(h *BatchHead) { h.First, h.Last = 303, 306 })}, ErrMalformed},
 		"beyond the end":  {[][]byte{seal(func(h *BatchHead) { h.First, h.Last = 311, 314 })}, ErrMalformed},
 		"another run":     {[][]byte{seal(func(h *BatchHead) { h.Run = ID{} })}, ErrMalformed},
 		"another channel": {[][]byte{seal(func(h *BatchHead) { h.Channel = "other" })}, ErrMalformed},

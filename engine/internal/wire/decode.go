@@ -19,7 +19,6 @@ type Decoder struct {
 func (d *Decoder) Next(m *Message) (bool, error) {
 	if d.left == 0 {
 		if d.r.bad || len(d.r.b) != 0 {
-			d.r.fail()
 			return false, fmt.Errorf("%w: bytes behind the last message", ErrMalformed)
 		}
 		return false, nil

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -129,6 +130,7 @@ func TestFramesRefuse(t *testing.T) {
 		"data: skips overlap":               data(func(d *Data) { d.Skips = []Skip{{1, 5, 1, Expired}, {5, 6, 1, Expired}} }),
 		"data: skips descend":               data(func(d *Data) { d.Skips = []Skip{{4, 5, 1, Expired}, {1, 2, 1, Expired}} }),
 		"data: skip beyond the end":         data(func(d *Data) { d.Skips = []Skip{{4, d.Last + 1, 1, Expired}} }),
+		"data: skip behind the end":         data(func(d *Data) { d.Skips = []Skip{{4, d.Last, 1, Expired}, {d.Last + 1, d.Last + 1, 1, Expired}} }),
 		"data: skip beyond the last number": data(func(d *Data) { d.Last = 1<<64 - 1; d.Skips = []Skip{{4, 1<<64 - 1, 1, Expired}, {0, 1, 1, Expired}} }),
 		"data: skip without reason":         data(func(d *Data) { d.Skips = []Skip{{4, 5, 1, 0}} }),
 		"data: skip for another reason":     data(func(d *Data) { d.Skips = []Skip{{4, 5, 1, Corrupt + 1}} }),
@@ -184,13 +186,13 @@ func TestCountsAreBounded(t *testing.T) {
 
 func TestTextsAreCut(t *testing.T) {
 	s := exampleStatus()
-	s.Reason = strings.Repeat("é", MaxText) + "\xff"
+	s.Reason = "a" + strings.Repeat("é", MaxText) + "\xff"
 	s.Channels[0].Committed = make([]Position, MaxPositions+1)
 	got, err := ParseStatus(s.Append(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Reason != strings.Repeat("é", MaxText/2) {
+	if got.Reason != "a"+strings.Repeat("é", MaxText/2-1) {
 		t.Errorf("reason of %d bytes", len(got.Reason))
 	}
 	if n := len(got.Channels[0].Committed); n != MaxPositions {
@@ -213,6 +215,14 @@ func TestDataSize(t *testing.T) {
 	d.Piece = &Piece{Offset: MaxBatch - 1, Total: MaxBatch, Data: []byte{1}}
 	if n := len(d.Append(nil)) - 1; n > MaxDataHead {
 		t.Errorf("%d bytes beside the piece", n)
+	}
+}
+
+func TestTextsAreUTF8(t *testing.T) {
+	b := exampleStatus().Append(nil)
+	b[bytes.Index(b, []byte("no writer"))] = 0xff
+	if _, err := ParseStatus(resum(b, 0)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -58,7 +58,6 @@ func (c *Conn) clientOptions(ctx context.Context) (nats.Options, error) {
 	}
 	o.AllowReconnect = true
 	o.RetryOnFailedConnect = true
-	o.IgnoreAuthErrorAbort = true
 	o.MaxReconnect = -1
 	o.ReconnectBufSize = -1
 	o.CustomReconnectDelayCB = wait
@@ -100,7 +99,8 @@ func serverURLs(list []string) ([]string, error) {
 // redact leaves out what stands before an '@', which may be a password.
 func redact(s string) string { return s[strings.LastIndexByte(s, '@')+1:] }
 
-// connect keeps a client until ctx ends. The library itself reconnects; what is left to do here is the rare case that it closes the client.
+// connect keeps a client until ctx ends. The library itself reconnects; but it closes the client after errors of the server that it does not
+// know, and when a server refuses the credentials twice. Then this starts over with a new one.
 func (c *Conn) connect(ctx context.Context, o nats.Options) {
 	for round := 1; ; round++ {
 		ended := make(chan struct{})

@@ -1,8 +1,7 @@
 // Package natsconn is the connection over core NATS.
 //
 // Every subscription feeds one Go channel that one goroutine reads, because separate callbacks would lose the order between subjects.
-// Events go through the same channel. Nothing is buffered for a connection to come. A client that the NATS library gives up
-// (it does so after errors that it does not know) is replaced by a new one.
+// Events go through the same channel. Nothing is buffered for a connection to come. A client that the NATS library gives up is replaced.
 package natsconn
 
 import (

@@ -15,9 +15,10 @@ import (
 
 // network is a NATS server that keeps its port over restarts.
 type network struct {
-	t      *testing.T
-	port   int
-	server *server.Server
+	t        *testing.T
+	port     int
+	password string
+	server   *server.Server
 }
 
 func newNetwork(t *testing.T) *network {
@@ -25,7 +26,7 @@ func newNetwork(t *testing.T) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &network{t: t, port: l.Addr().(*net.TCPAddr).Port}
+	n := &network{t: t, port: l.Addr().(*net.TCPAddr).Port, password: "guest"}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func (n *network) Up() {
 	unheard := &server.SubjectPermission{Deny: []string{"unheard"}}
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: n.port, NoSigs: true, NoLog: true, NoAuthUser: "guest",
-		Users: []*server.User{{Username: "guest", Password: "guest", Permissions: &server.Permissions{Publish: denied, Subscribe: unheard}}},
+		Users: []*server.User{{Username: "guest", Password: n.password, Permissions: &server.Permissions{Publish: denied, Subscribe: unheard}}},
 	})
 	if err != nil {
 		n.t.Fatal(err)
@@ -141,6 +142,37 @@ func TestWrongPassword(t *testing.T) {
 	}
 	if c.Connected() {
 		t.Error("connected with a wrong password")
+	}
+	n.Down()
+	n.password = "wrong"
+	n.Up()
+	r.Has(1, "connected")
+}
+
+// A connection that the client does not yet know to be lost keeps nothing either.
+func TestNothingBuffered(t *testing.T) {
+	n := newNetwork(t)
+	n.Up()
+	c, r := start(t, Options{Servers: []string{n.address()}})
+	if err := c.Subscribe("x"); err != nil {
+		t.Fatal(err)
+	}
+	r.Has(1, "connected")
+	lost := c.client.Load()
+	n.Down()
+	r.Has(1, "disconnected")
+	c.client.Store(lost)
+	if err := c.Publish("x", []byte("lost")); !errors.Is(err, transport.ErrDisconnected) {
+		t.Errorf("%v", err)
+	}
+	n.Up()
+	r.Has(2, "connected")
+	if err := c.Publish("x", []byte("end")); err != nil {
+		t.Fatal(err)
+	}
+	r.Has(1, "x=end")
+	if got := r.Messages(); len(got) != 1 {
+		t.Errorf("%q", got)
 	}
 }
 

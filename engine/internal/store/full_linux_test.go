@@ -1,0 +1,64 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestReserve fills a real file system.
+func TestReserve(t *testing.T) {
+	folder := t.TempDir()
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=12m"); err != nil {
+		t.Skipf("a small file system cannot be mounted here (it takes root): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	elapsed := time.Duration(0)
+	o := plain(filepath.Join(folder, "db"))
+	o.Elapsed = func() time.Duration { return elapsed }
+	s := mustOpen(t, o)
+	change(t, s, add(id(1), "n", 1, StartHead))
+	fillUp(t, s)
+	// What is left goes to somebody else.
+	other := filepath.Join(folder, "other")
+	if err := fill(other, 64<<20); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	head, _ := s.Head("a")
+	for i := range 300 {
+		p := at(id(1), 4, 4)
+		p.Sender = id(i)
+		do(t, s, Tx{Must: true, Progress: []Progress{p}, Readers: []ReaderChange{move(id(1), 1, uint64(i), uint64(i))}})
+	}
+	send := Tx{Segments: []Segment{messages("a", 1)}}
+	if _, err := os.Stat(o.Path + ".reserve"); errors.Is(err, os.ErrNotExist) {
+		if err := s.Do(&send); !errors.Is(err, ErrFull) {
+			t.Fatal("a send took the room that is kept for positions:", err)
+		}
+	}
+	s.Abort()
+	s = mustOpen(t, o) // a full disk does not keep it from starting
+	if n := len(s.AllPositions()); n != 300 {
+		t.Fatal(n)
+	}
+	if h, _ := s.Head("a"); h != head {
+		t.Fatal(h, head)
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	elapsed += time.Minute
+	if err := s.Do(&send); err != nil {
+		t.Fatal("there is room again:", err)
+	}
+	if info, err := os.Stat(o.Path + ".reserve"); err != nil || info.Size() != DefaultReserve {
+		t.Fatal(info, err)
+	}
+}
