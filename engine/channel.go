@@ -96,21 +96,33 @@ func (c *Connection) JoinChannel(channel string, mode Mode, opts ...JoinOption) 
 	if j.Own && mode != RW {
 		return nil, fmt.Errorf("join channel %s: %w: to read its own messages a node must join as RW", channel, ErrConfig)
 	}
+	if err := c.reserve(channel); err != nil {
+		return nil, fmt.Errorf("join channel %s: %w", channel, err)
+	}
+	j, err := c.node.Join(j) // waits for the disk, for as long as that is full
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return nil, fmt.Errorf("join channel %s: %w", channel, ErrClosed)
-	}
-	if c.channels[channel] != nil {
-		return nil, fmt.Errorf("join channel %s: %w", channel, ErrJoined)
-	}
-	j, err := c.node.Join(j)
+	delete(c.joining, channel)
 	if err != nil {
 		return nil, fmt.Errorf("join channel %s: %w", channel, publicError(err))
 	}
 	ch := &Channel{c: c, name: channel, mode: mode, join: j.Number}
 	c.channels[channel] = ch
 	return ch, nil
+}
+
+// reserve claims a channel that is about to be joined.
+func (c *Connection) reserve(channel string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return ErrClosed
+	case c.channels[channel] != nil || c.joining[channel]:
+		return ErrJoined
+	}
+	c.joining[channel] = true
+	return nil
 }
 
 // Name is the channel's name.

@@ -23,6 +23,7 @@ type Connection struct {
 
 	mu       sync.Mutex
 	channels map[string]*Channel
+	joining  map[string]bool // channels whose join is on its way to the disk
 	taps     taps
 	closed   bool
 }
@@ -34,7 +35,7 @@ func New(c *Config, opts ...Option) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	connection := &Connection{channels: map[string]*Channel{}}
+	connection := &Connection{channels: map[string]*Channel{}, joining: map[string]bool{}}
 	connection.Mgmt = &Management{c: connection}
 	connection.taps.start()
 	o := s.nodeOptions()
@@ -43,7 +44,12 @@ func New(c *Config, opts ...Option) (*Connection, error) {
 		return nil, publicError(err)
 	}
 	s.config.NodeID = connection.node.ID()
+	if err := s.remember(s.config.NodeID); err != nil {
+		connection.abort()
+		return nil, err
+	}
 	connection.config = s.config
+	s.harness.Abort = connection.abort
 	return connection, nil
 }
 

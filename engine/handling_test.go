@@ -315,3 +315,28 @@ func TestLargeMessageTravelsInPieces(t *testing.T) {
 		}
 	}
 }
+
+func TestADerivedNodeIDIsKept(t *testing.T) {
+	t.Chdir(t.TempDir())
+	first, err := rmds.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := os.ReadFile("rmds-node-id"); err != nil || strings.TrimSpace(string(kept)) != first.NodeID() {
+		t.Fatalf("kept id %q, %v; want %q", kept, err, first.NodeID())
+	}
+	if err := os.WriteFile("rmds-node-id", []byte("an-older-name\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second, err := rmds.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Unsubscribe()
+	if second.NodeID() != "an-older-name" {
+		t.Errorf("node id %q, want the one that was kept", second.NodeID())
+	}
+}

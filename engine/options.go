@@ -6,7 +6,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
-	"github.com/getevo/rmds-router/engine/internal/transport"
+	"github.com/getevo/rmds-router/engine/internal/harness"
 )
 
 // Option changes a connection beside its Config.
@@ -17,9 +17,9 @@ type setup struct {
 	config  Config
 	logger  zerolog.Logger
 	nats    []nats.Option
-	dial    func(node string) transport.Conn
+	harness *harness.Harness
 	version string
-	vfs     string
+	keepID  string // the file that keeps a derived node id; empty: the id was given
 }
 
 // SetID sets the node id.
@@ -58,10 +58,5 @@ func SetNATSOptions(o ...nats.Option) Option {
 // SetVersion sets the version that other nodes are told.
 func SetVersion(v string) Option { return func(s *setup) { s.version = v } }
 
-// SetTransport replaces NATS, for tests; see package enginetest.
-func SetTransport(dial func(node string) transport.Conn) Option {
-	return func(s *setup) { s.dial = dial }
-}
-
-// SetStorageVFS names the SQLite VFS that holds the database, for tests; see package enginetest.
-func SetStorageVFS(name string) Option { return func(s *setup) { s.vfs = name } }
+// SetHarness replaces the network and the disk, for tests: package enginetest makes such options.
+func SetHarness(h *harness.Harness) Option { return func(s *setup) { s.harness = h } }

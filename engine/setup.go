@@ -3,10 +3,12 @@ package engine
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
 
+	"github.com/getevo/rmds-router/engine/internal/harness"
 	"github.com/getevo/rmds-router/engine/internal/node"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/transport"
@@ -18,7 +20,7 @@ func newSetup(c *Config, opts []Option) (*setup, error) {
 	if c == nil {
 		c = DefaultConfig()
 	}
-	s := &setup{config: *c, logger: zerolog.Nop(), version: "dev"}
+	s := &setup{config: *c, logger: zerolog.Nop(), version: "dev", harness: &harness.Harness{}}
 	for _, o := range opts {
 		o(s)
 	}
@@ -36,16 +38,39 @@ func newSetup(c *Config, opts []Option) (*setup, error) {
 func (s *setup) identify() error {
 	c := &s.config
 	if c.NodeID == "" && strings.Contains(c.StoragePath, "{nodeID}") {
-		c.NodeID = hostName()
+		s.keepID = filepath.Join(filepath.Dir(c.StoragePath), idFile)
+		c.NodeID = keptID(s.keepID)
 	}
 	if c.NodeID != "" && !wire.LegalName(c.NodeID) {
 		return errName("node", c.NodeID)
 	}
 	c.StoragePath = strings.ReplaceAll(c.StoragePath, "{nodeID}", c.NodeID)
-	if c.NodeID == "" && s.vfs == "" {
+	if c.NodeID == "" && s.harness.VFS == "" {
 		if _, err := os.Stat(c.StoragePath); err != nil {
 			c.NodeID = hostName() // a new database needs an id
 		}
+	}
+	return nil
+}
+
+// idFile holds the node id beside databases whose path depends on it, so that a host that is renamed keeps its database.
+const idFile = "rmds-node-id"
+
+// keptID is the id in the file, else the host's name.
+func keptID(file string) string {
+	if kept, err := os.ReadFile(file); err == nil && wire.LegalName(strings.TrimSpace(string(kept))) {
+		return strings.TrimSpace(string(kept))
+	}
+	return hostName()
+}
+
+// remember keeps a derived id for the next start.
+func (s *setup) remember(id string) error {
+	if s.keepID == "" || s.harness.VFS != "" {
+		return nil
+	}
+	if err := os.WriteFile(s.keepID, []byte(id+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep the node id: %w", err)
 	}
 	return nil
 }
@@ -71,13 +96,13 @@ func hostName() string {
 func (s *setup) nodeOptions() node.Options {
 	c := &s.config
 	var conn transport.Conn
-	if s.dial != nil {
-		conn = s.dial(c.NodeID)
+	if s.harness.Dial != nil {
+		conn = s.harness.Dial(c.NodeID)
 	} else {
 		conn = natsconn.New(natsconn.Options{Servers: c.NATSServers, Name: "rmds-router " + c.NodeID, NATS: s.nats})
 	}
 	return node.Options{
-		Store:    store.Options{Path: c.StoragePath, VFS: s.vfs, NoLock: s.vfs != "", Sync: string(c.StorageSync), NodeID: c.NodeID, MaxSize: c.StorageMaxSize},
+		Store:    store.Options{Path: c.StoragePath, VFS: s.harness.VFS, NoLock: s.harness.VFS != "", Sync: string(c.StorageSync), NodeID: c.NodeID, MaxSize: c.StorageMaxSize},
 		Conn:     conn,
 		Subjects: wire.Subjects{Prefix: c.NATSPrefix, Management: c.ManagementChannel, Discovery: c.DiscoveryChannel, Keepalive: c.KeepaliveChannel},
 		Version:  s.version,

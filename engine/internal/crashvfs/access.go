@@ -22,6 +22,23 @@ func (a access) SyncDir(string) error {
 	return nil
 }
 
+// Allocate sets room aside for the first size bytes of a file: writes there succeed on a full disk.
+func (a access) Allocate(name string, size int64) error {
+	a.d.mu.Lock()
+	defer a.d.mu.Unlock()
+	f := a.d.files[name]
+	switch {
+	case a.d.dead:
+		return sqlite3.IOERR
+	case f == nil:
+		return sqlite3.CANTOPEN
+	case a.d.full && size > max(int64(len(f.seen)), f.room):
+		return sqlite3.FULL
+	}
+	f.room = max(f.room, size)
+	return nil
+}
+
 func (a access) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
@@ -112,7 +129,7 @@ func (x *file) ReadAt(p []byte, off int64) (int, error) {
 func (x *file) WriteAt(p []byte, off int64) (int, error) {
 	x.d.mu.Lock()
 	defer x.d.mu.Unlock()
-	if x.d.full && off+int64(len(p)) > int64(len(x.f.seen)) && !x.d.dead {
+	if x.d.full && off+int64(len(p)) > max(int64(len(x.f.seen)), x.f.room) && !x.d.dead {
 		return 0, sqlite3.FULL
 	}
 	if err := x.change(Write, change{off: off, data: slices.Clone(p)}); err != nil {

@@ -20,6 +20,7 @@ type inode struct {
 	seen    []byte // as the process sees it
 	durable []byte
 	pending []change
+	room    int64 // set aside: writes up to here succeed on a full disk
 	holders map[*file]vfs.LockLevel
 }
 
@@ -29,7 +30,7 @@ func settled(content []byte) *inode {
 
 // detached returns the file for the next process; the one before does not change it any more.
 func (f *inode) detached() *inode {
-	return &inode{seen: f.seen, durable: f.durable, pending: f.pending, holders: map[*file]vfs.LockLevel{}}
+	return &inode{seen: f.seen, durable: f.durable, pending: f.pending, room: f.room, holders: map[*file]vfs.LockLevel{}}
 }
 
 func (c change) apply(b []byte) []byte {

@@ -62,8 +62,8 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 		l.nudge(now)
 		return
 	}
-	if l.queued > 0 && l.queued+bytes > l.box.opt.MaxBytes {
-		l.blocked = true
+	if l.full() { // not taken, so it will be missing
+		l.gap = true
 		l.nudge(now)
 		return
 	}
@@ -76,7 +76,7 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	verdict, after := l.machine.Arrive(arrival)
 	switch verdict {
 	case lane.Take:
-		l.gap, l.blocked = false, false
+		l.gap = false
 		it := item{channel: d.Channel, join: d.Join, run: d.Run, from: after, skips: d.Skips, batches: batches, bytes: bytes, engineNow: d.EngineNow, arrived: now}
 		if d.Piece != nil {
 			whole, ok := l.assemble(d, &it)
@@ -103,6 +103,9 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	}
 }
 
+// full tells whether as much is queued as may be; l.mu is held.
+func (l *receiver) full() bool { return l.queued >= l.box.opt.MaxBytes }
+
 // nudge answers, but not too often: whatever is still wrong asks again. l.mu is held.
 func (l *receiver) nudge(now time.Duration) {
 	if now-l.saidAt >= quiet {
@@ -112,18 +115,11 @@ func (l *receiver) nudge(now time.Duration) {
 }
 
 // parse checks every batch of a frame before anything of it is taken.
-func parse(d *wire.Data) ([]wire.Batch, int, error) {
-	batches := make([]wire.Batch, 0, len(d.Batches))
-	bytes := 0
+func parse(d *wire.Data) (batches []wire.Batch, bytes int, err error) {
+	if batches, err = d.ParseBatches(make([]wire.Batch, 0, len(d.Batches))); err != nil {
+		return nil, 0, err
+	}
 	for _, blob := range d.Batches {
-		b, err := wire.ParseBatch(blob)
-		if err != nil {
-			return nil, 0, err
-		}
-		if b.Head.Channel != d.Channel || b.Head.Run != d.Run || b.Head.Last > d.Last {
-			return nil, 0, wire.ErrMalformed
-		}
-		batches = append(batches, b)
 		bytes += len(blob)
 	}
 	return batches, bytes, nil

@@ -42,6 +42,9 @@ func (l *receiver) pop() (item, bool) {
 	}
 	l.queued -= it.bytes
 	l.busy = true
+	if l.gap && l.queued < l.box.opt.MaxBytes/2 {
+		notify(l.say) // there is room again for what was not taken
+	}
 	return it, true
 }
 

@@ -123,22 +123,39 @@ func (b *Inbox) Counts() Counts {
 	return Counts{Frames: b.frames.Load(), Statuses: b.sent.Load(), Rejected: b.rejected.Load()}
 }
 
-// Close lets running handlers end, starts no more, waits until every verdict is durable, and tells the senders. The log must still be open.
-func (b *Inbox) Close() {
-	b.Abort()
+// ErrHandler means a handler has not returned in time.
+var ErrHandler = errors.New("a handler has not returned")
+
+// Close lets running handlers end, starts no more, waits until every verdict is durable, and tells the senders. The log must still be
+// open. If ctx ends while a handler runs, the error wraps ErrHandler; what that handler returns is lost, and its message comes again.
+func (b *Inbox) Close(ctx context.Context) error {
+	if err := b.Abort(ctx); err != nil {
+		return err
+	}
 	for _, l := range b.all() {
 		l.settle(0)
 		l.report()
 	}
+	return nil
 }
 
 // Abort lets running handlers end and starts no more; verdicts may be under way.
-func (b *Inbox) Abort() {
+func (b *Inbox) Abort(ctx context.Context) error {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
 	b.cancel()
-	b.done.Wait()
+	ended := make(chan struct{})
+	go func() { // ends with the last handler
+		b.done.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ErrHandler
+	}
 }
 
 func (b *Inbox) all() []*receiver {

@@ -15,23 +15,25 @@ type receiver struct {
 	box *Inbox
 	key laneKey
 
-	mu       sync.Mutex
-	node     string
-	session  wire.Session
-	machine  *lane.Receiver
-	progress map[string]*progress
-	partial  map[string][]byte // batches being put together from pieces
-	queue    []item
-	queued   int // bytes
-	gap      bool
-	blocked  bool // the last frame was not taken for want of room
-	busy     bool // a message is being handed over, or waits for its next attempt
-	opened   bool // an open is to be answered
-	answer   []wire.StatusChannel
-	lost     bool // the session is unknown or void: tell the sender
-	saidAt   time.Duration
-	commits  int       // transactions under way
-	room     sync.Cond // commits fell
+	mu        sync.Mutex
+	node      string
+	session   wire.Session
+	machine   *lane.Receiver
+	progress  map[string]*progress
+	partial   map[string][]byte // batches being put together from pieces
+	queue     []item
+	queued    int // bytes
+	gap       bool
+	busy      bool // a message is being handed over, or waits for its next attempt
+	opened    bool // an open is to be answered
+	answer    []wire.StatusChannel
+	lost      bool // the session is unknown or void: tell the sender
+	saidAt    time.Duration
+	commits   int           // transactions under way
+	room      sync.Cond     // commits fell, or the pacer ended
+	paced     bool          // the pacer runs
+	pacer     *time.Timer   // ends the pause between two commits
+	flushedAt time.Duration // when positions alone were last submitted
 
 	more chan struct{} // capacity 1: the queue has something
 	say  chan struct{} // capacity 1: there is something to report
@@ -65,6 +67,8 @@ func newReceiver(b *Inbox, k laneKey, node string) *receiver {
 	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string][]byte{},
 		more: make(chan struct{}, 1), say: make(chan struct{}, 1), careful: !b.log.WasClean(), attempts: map[attemptKey]int{}}
 	l.room.L = &l.mu
+	l.pacer = time.AfterFunc(time.Hour, l.unpaced)
+	l.pacer.Stop()
 	for _, a := range b.log.Attempts(k.sender) {
 		l.attempts[attemptKey{a.Channel, a.Join, a.Run, a.Seq}] = a.Count
 	}

@@ -1,12 +1,17 @@
 package inbox
 
 import (
+	"time"
+
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
 // speculation bounds the transactions of a lane that are under way: how far handlers may run ahead of what is durable.
 const speculation = 4096
+
+// commitEvery is the least time between two commits of a lane that only move positions.
+const commitEvery = 2 * time.Millisecond
 
 // maxOlder bounds the places in earlier runs of a sender that are reported and kept.
 const maxOlder = 64
@@ -54,9 +59,32 @@ func (l *receiver) advance(it *item, seq uint64, count func(*wire.Totals)) {
 	p.moveTo(it.run, seq)
 	count(&p.totals)
 	p.dirty = true
+	if l.commits == 0 && !l.paced {
+		l.pace()
+	}
+}
+
+// pace submits at once after a pause, and otherwise once in a while: a position's commit costs a sync of the disk, which a steady
+// flow must not pay for every message. l.mu is held.
+func (l *receiver) pace() {
+	wait := commitEvery - (l.box.now() - l.flushedAt)
+	if wait <= 0 {
+		l.flush()
+		return
+	}
+	l.paced = true
+	l.pacer.Reset(wait)
+}
+
+// unpaced is the pacer's end.
+func (l *receiver) unpaced() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.paced = false
 	if l.commits == 0 {
 		l.flush()
 	}
+	l.room.Broadcast()
 }
 
 // flush submits every place that is ahead; l.mu is held.
@@ -71,6 +99,7 @@ func (l *receiver) flush() {
 		}
 	}
 	if len(tx.Progress) > 0 {
+		l.flushedAt = l.box.now()
 		l.submit(&tx, done, nil)
 	}
 }
@@ -92,8 +121,8 @@ func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) {
 			for _, f := range done {
 				f()
 			}
-			if l.commits == 0 {
-				l.flush()
+			if l.commits == 0 && !l.paced && l.ahead() {
+				l.pace()
 			}
 		}
 		l.room.Broadcast()
@@ -152,11 +181,21 @@ func (l *receiver) together(it *item, seq uint64, count func(*wire.Totals), tx *
 	l.submit(tx, []func(){l.settled(p)}, after)
 }
 
-// settle waits until no more than n transactions are under way, or the inbox stops.
+// ahead tells whether any place is ahead of every transaction; l.mu is held.
+func (l *receiver) ahead() bool {
+	for _, p := range l.progress {
+		if p.dirty {
+			return true
+		}
+	}
+	return false
+}
+
+// settle waits until no more than n transactions are under way; with 0 also until every place is durable, unless the store fails.
 func (l *receiver) settle(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.commits > n {
+	for l.commits > n || n == 0 && l.paced {
 		l.room.Wait()
 	}
 }

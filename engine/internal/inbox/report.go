@@ -42,7 +42,7 @@ func (l *receiver) status() (*wire.Status, string) {
 	switch {
 	case l.lost:
 		st.State, l.lost = wire.Unknown, false
-	case l.blocked:
+	case l.full():
 		st.State = wire.Blocked
 	case l.gap:
 		st.State = wire.Gap

@@ -51,7 +51,7 @@ type report struct {
 var channels = []string{"a", "b", "c"}
 
 func limits() Limits {
-	return Limits{Messages: 20, Bytes: 1 << 20, Probe: 200 * time.Millisecond, Progress: 10 * time.Second, MaxWait: 5 * time.Minute, Retry: 250 * time.Millisecond}
+	return Limits{Messages: 20, Bytes: 1 << 20, Probe: 200 * time.Millisecond, Progress: 10 * time.Second, MaxWait: 5 * time.Minute, Retry: 250 * time.Millisecond, MaxRetry: 5 * time.Second}
 }
 
 func newWorld(t *rapid.T) *world {

@@ -12,8 +12,9 @@ type Limits struct {
 	Bytes    int           // in flight, rounded up to one frame
 	Probe    time.Duration // silence after the last frame before the receiver is asked where it stands
 	Progress time.Duration // no progress for this long from a live reader: a new session
-	MaxWait  time.Duration // the longest that Progress and the wait between two opens grow to
+	MaxWait  time.Duration // the longest that Progress grows to
 	Retry    time.Duration // the first wait between two opens
+	MaxRetry time.Duration // the longest that Retry grows to
 }
 
 // Phase is where a Sender stands.
@@ -62,6 +63,7 @@ type Sender struct {
 	number    uint64 // of the last frame sent
 	cursors   map[string]*Cursor
 	committed map[string]Position
+	dropped   map[string]bool
 	inflight  []Frame
 	messages  int
 	bytes     int
@@ -110,7 +112,7 @@ func (s *Sender) Reset() { s.wait, s.progress, s.shrink = s.limits.Retry, s.limi
 
 func (s *Sender) reset(p Phase, session uint64) {
 	s.phase, s.session, s.number = p, session, 0
-	s.cursors, s.committed = map[string]*Cursor{}, map[string]Position{}
+	s.cursors, s.committed, s.dropped = map[string]*Cursor{}, map[string]Position{}, map[string]bool{}
 	s.inflight, s.messages, s.bytes = nil, 0, 0
 	s.rewound = false
 }
@@ -159,7 +161,8 @@ func (s *Sender) Cursor(channel string) (Cursor, bool) {
 // Drop takes a channel out of the session, because the receiver refuses it. Its frames stay numbered.
 func (s *Sender) Drop(channel string) {
 	delete(s.cursors, channel)
-	s.settle(func(f *Frame) bool { return f.Channel == channel })
+	s.dropped[channel] = true
+	s.settle()
 }
 
 // Room tells whether another frame may be sent. At least one frame is always allowed in flight.
@@ -210,22 +213,25 @@ func (s *Sender) commit(committed map[string]Position) bool {
 	for name, p := range committed {
 		s.committed[name] = p
 	}
-	return s.settle(func(f *Frame) bool {
-		p := s.committed[f.Channel]
-		return p.Run == f.Last.Run && p.Seq >= f.Last.Seq && f.LastOffset == 0
-	})
+	return s.settle()
 }
 
-// settle removes frames from the front of what is in flight while done says so. A frame that carries a piece of a batch goes
-// with the one that ends the batch.
-func (s *Sender) settle(done func(*Frame) bool) bool {
+// done tells whether nothing more is to be heard of a frame.
+func (s *Sender) done(f *Frame) bool {
+	p := s.committed[f.Channel]
+	return s.dropped[f.Channel] || p.Run == f.Last.Run && p.Seq >= f.Last.Seq
+}
+
+// settle removes what is done from the front of what is in flight. A frame that carries a piece of a batch goes with the one that
+// ends the batch.
+func (s *Sender) settle() bool {
 	n := 0
 	for i := range s.inflight {
 		f := &s.inflight[i]
-		if f.LastOffset > 0 {
+		if f.LastOffset > 0 && !s.dropped[f.Channel] {
 			continue
 		}
-		if !done(f) {
+		if !s.done(f) {
 			break
 		}
 		n = i + 1
@@ -272,7 +278,7 @@ func (s *Sender) Due(now Now) Action {
 			return None
 		}
 		s.openAt = now + s.wait
-		s.wait = min(2*s.wait, s.limits.MaxWait)
+		s.wait = min(2*s.wait, s.limits.MaxRetry)
 		return Open
 	case Streaming:
 		if len(s.inflight) == 0 {

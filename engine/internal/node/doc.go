@@ -28,7 +28,7 @@ type Options struct {
 	Version  string
 	Logger   zerolog.Logger
 
-	Kicked   func(channel string) // another node ended this node's join; called before the join is gone
+	Kicked func(channel string) // another node ended this node's join; called before the join is gone
 
 	Compress       bool
 	AckTimeout     time.Duration

@@ -139,7 +139,7 @@ func (n *Node) Close(ctx context.Context) error {
 	}
 	n.closed = true
 	n.mu.Unlock()
-	n.in.Close()
+	failed := n.in.Close(ctx)
 	n.drain(ctx)
 	n.goodbye()
 	n.cancel()
@@ -150,7 +150,7 @@ func (n *Node) Close(ctx context.Context) error {
 	if err := n.store.Close(); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
-	return nil
+	return failed
 }
 
 func (n *Node) drain(ctx context.Context) {
@@ -190,7 +190,7 @@ func (n *Node) Abort() {
 	n.mu.Unlock()
 	n.cancel()
 	n.store.Abort()
-	n.in.Abort()
+	_ = n.in.Abort(context.Background()) // it fails only when its context ends
 	n.out.Abort()
 	n.done.Wait()
 	n.conn.Close()

@@ -43,8 +43,8 @@ func (n *Node) hear(h heard, t *ticks) {
 // changed follows a change of this node's own joins, or of the connection.
 func (n *Node) changed() {
 	n.subscribe()
+	n.announce(n.asked.Swap(false)) // before any session opens, so that its reader knows our role
 	n.reconcileAll()
-	n.announce(n.asked.Swap(false))
 	n.look()
 }
 
@@ -115,6 +115,7 @@ func (n *Node) reconcileSelf() {
 	n.out.SetTarget(t)
 }
 
+// admit puts a reader on record; its lane opens when that is durable.
 func (n *Node) admit(a store.AddReader) {
 	if r, known := n.out.Reader(a.Store, a.Channel, a.Join); known {
 		if r.Ended && a.Store != n.store.ID() { // it was kicked while it was away: an ended join stays ended
@@ -122,11 +123,35 @@ func (n *Node) admit(a store.AddReader) {
 		}
 		return
 	}
-	if err := n.out.AddReader(a); err != nil {
-		n.log.Error().Err(err).Str("node", a.Node).Str("channel", a.Channel).Msg("a reader could not be put on record; it gets nothing until it can")
+	if !n.under(a) {
 		return
 	}
-	n.log.Info().Str("node", a.Node).Str("channel", a.Channel).Msg("a reader joined")
+	log := n.log.With().Str("node", a.Node).Str("channel", a.Channel).Logger()
+	n.out.AddReader(a, func(err error) {
+		n.over(a)
+		if err != nil {
+			log.Error().Err(err).Msg("a reader could not be put on record; it gets nothing until it can")
+			return
+		}
+		log.Info().Msg("a reader joined")
+	})
+}
+
+// under notes that a reader is being put on record; false if it already is.
+func (n *Node) under(a store.AddReader) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.admitting[a] {
+		return false
+	}
+	n.admitting[a] = true
+	return true
+}
+
+func (n *Node) over(a store.AddReader) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.admitting, a)
 }
 
 func (n *Node) leave(id store.ID, channel string, join uint64) {
@@ -134,11 +159,14 @@ func (n *Node) leave(id store.ID, channel string, join uint64) {
 	if !known || r.Ended {
 		return
 	}
-	if err := n.out.EndReader(id, channel, join); err != nil {
-		n.log.Error().Err(err).Str("node", r.Node).Str("channel", channel).Msg("a reader's leave could not be put on record")
-		return
-	}
-	n.log.Info().Str("node", r.Node).Str("channel", channel).Msg("a reader left")
+	log := n.log.With().Str("node", r.Node).Str("channel", channel).Logger()
+	n.out.EndReader(id, channel, join, func(err error) {
+		if err != nil {
+			log.Error().Err(err).Msg("a reader's leave could not be put on record")
+			return
+		}
+		log.Info().Msg("a reader left")
+	})
 }
 
 // look judges silence, and ends the keeping of messages for readers unknown once everybody must have been heard of.

@@ -32,10 +32,11 @@ type Node struct {
 	in    *inbox.Inbox
 	start time.Time
 
-	mu     sync.Mutex
-	view   *membership.View
-	joins  map[string]*Join
-	closed bool
+	mu        sync.Mutex
+	view      *membership.View
+	joins     map[string]*Join
+	admitting map[store.AddReader]bool // being put on record
+	closed    bool
 
 	settled   atomic.Bool
 	connected atomic.Bool
@@ -64,7 +65,7 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1)}
+	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1)}
 	so := o.Store
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {

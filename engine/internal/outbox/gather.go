@@ -19,6 +19,9 @@ const (
 	groupBytes    = 4 << 20
 )
 
+// stampEvery is how many messages of a group share a reading of the clocks. A group lives for one commit.
+const stampEvery = 32
+
 // gatherer collects what is sent while the writer is busy, so that all of it shares one commit. Messages are encoded by their
 // senders, straight into the group.
 type gatherer struct {
@@ -38,6 +41,8 @@ type group struct {
 	current  wire.SegmentWriter
 	channel  string // of current
 	opened   bool
+	engine   int64 // the clocks, read once in a while
+	wall     int64
 	count    int
 	bytes    int
 	full     bool
@@ -74,7 +79,6 @@ func (g *gatherer) add(ctx context.Context, channel string, messages []wire.Mess
 		return Receipt{}, err
 	}
 	keep := !readers || g.open(channel)
-	engine, wall := g.log.Now(), g.wall()
 	g.mu.Lock()
 	for g.group != nil && g.group.full {
 		taken := g.taken
@@ -92,7 +96,7 @@ func (g *gatherer) add(ctx context.Context, channel string, messages []wire.Mess
 		gr, fresh = &group{done: make(chan struct{})}, true
 		g.group, g.taken = gr, make(chan struct{})
 	}
-	r, err := g.fill(gr, channel, messages, keep, engine, wall)
+	r, err := g.fill(gr, channel, messages, keep)
 	if err == nil && done != nil {
 		gr.async = append(gr.async, done)
 	}
@@ -107,8 +111,11 @@ func (g *gatherer) add(ctx context.Context, channel string, messages []wire.Mess
 }
 
 // fill appends to the group; g.mu is held. A segment ends where a batch would.
-func (g *gatherer) fill(gr *group, channel string, messages []wire.Message, keep bool, engine, wall int64) (r Receipt, err error) {
+func (g *gatherer) fill(gr *group, channel string, messages []wire.Message, keep bool) (r Receipt, err error) {
 	for i := range messages {
+		if gr.count%stampEvery == 0 {
+			gr.engine, gr.wall = g.log.Now(), g.wall()
+		}
 		if n := gr.current.Count(); n == 0 || gr.channel != channel || gr.opened != keep || n >= store.DefaultBatchMessages || len(gr.current.Bytes()) >= store.DefaultBatchBytes {
 			g.seal(gr)
 			gr.channel, gr.opened = channel, keep
@@ -118,7 +125,7 @@ func (g *gatherer) fill(gr *group, channel string, messages []wire.Message, keep
 			r = Receipt{group: gr, segment: len(gr.segments), index: gr.current.Count()}
 		}
 		m := &messages[i]
-		m.Engine, m.Wall = engine, wall
+		m.Engine, m.Wall = gr.engine, gr.wall
 		if err := gr.current.Append(m); err != nil {
 			return r, err
 		}

@@ -133,30 +133,45 @@ func (b *Outbox) Reader(id store.ID, channel string, join uint64) (store.Reader,
 	return b.ledger.reader(readerKey{id, channel, join})
 }
 
-// AddReader records a new join durably, ends that reader's older joins to the channel, and lets its lane open.
-func (b *Outbox) AddReader(a store.AddReader) error {
+// AddReader records a new join durably, ends that reader's older joins to the channel, and lets its lane open. It does not wait for
+// the disk; done is called with the outcome, by the goroutine that writes.
+func (b *Outbox) AddReader(a store.AddReader, done func(error)) {
 	changes := []store.ReaderChange{}
 	for _, r := range b.ledger.all() {
 		if r.Store == a.Store && r.Channel == a.Channel && r.Join < a.Join && !r.Ended {
-			changes = append(changes, store.ReaderChange{End: &store.EndReader{Store: r.Store, Channel: r.Channel, Join: r.Join}})
+			changes = append(changes, b.endings(r.Store, r.Channel, r.Join)...)
 		}
 	}
 	changes = append(changes, store.ReaderChange{Add: &a})
-	if err := b.log.Do(&store.Tx{Readers: changes, Must: true}); err != nil {
-		return fmt.Errorf("record reader %s of channel %s: %w", a.Node, a.Channel, err)
-	}
-	b.ledger.reload()
-	b.Appended()
-	return nil
+	b.log.Submit(&store.Tx{Readers: changes, Must: true, Done: func(err error) {
+		if err == nil {
+			b.ledger.reload()
+			b.recorded(a.Store)
+		}
+		done(err)
+	}})
 }
 
-// EndReader ends a join durably: what was pending for it counts as removed.
-func (b *Outbox) EndReader(id store.ID, channel string, join uint64) error {
-	if err := b.log.Do(&store.Tx{Readers: b.endings(id, channel, join), Must: true}); err != nil {
-		return fmt.Errorf("end a reader of channel %s: %w", channel, err)
+// recorded makes the streams of a reader look at its joins again.
+func (b *Outbox) recorded(id store.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for k, s := range b.streams {
+		if k.reader == id {
+			s.recorded()
+		}
 	}
-	b.ledger.reload()
-	return nil
+}
+
+// EndReader ends a join durably: what was pending for it counts as removed. It does not wait for the disk; done is called with the
+// outcome, by the goroutine that writes.
+func (b *Outbox) EndReader(id store.ID, channel string, join uint64, done func(error)) {
+	b.log.Submit(&store.Tx{Readers: b.endings(id, channel, join), Must: true, Done: func(err error) {
+		if err == nil {
+			b.ledger.reload()
+		}
+		done(err)
+	}})
 }
 
 // endings stores the last report together with the end of a join, so that the accounting meets.
@@ -168,11 +183,6 @@ func (b *Outbox) endings(id store.ID, channel string, join uint64) []store.Reade
 	}
 	b.ledger.end(k)
 	return append(changes, store.ReaderChange{End: &store.EndReader{Store: id, Channel: channel, Join: join}})
-}
-
-// endLater ends a join from a stream, which must not wait for the disk.
-func (b *Outbox) endLater(k readerKey) {
-	b.log.Submit(&store.Tx{Readers: b.endings(k.store, k.channel, k.join), Must: true, Done: func(error) { b.ledger.reload() }})
 }
 
 // flush stores what readers reported, a little behind.

@@ -86,8 +86,7 @@ func (s *stream) opened(st *wire.Status) {
 		}
 	}
 	if len(starts) == 0 {
-		s.machine.Close()
-		return
+		return // nothing can flow now: the open is repeated, ever more slowly
 	}
 	s.machine.Opened(s.box.now(), st.Session.Counter, starts)
 	s.event(SessionOpened, "", fmt.Sprintf("session %d over %d channels", st.Session.Counter, len(starts)))
@@ -134,16 +133,16 @@ func (s *stream) left(channel, detail string) {
 	}
 	s.event(ReaderLeft, channel, detail)
 	s.machine.Drop(channel)
-	s.box.endLater(k)
+	s.box.EndReader(k.store, k.channel, k.join, func(error) {}) // if it fails the store has, and the next session says it again
 }
 
-// refused suspends one channel, and no more, until the reader joins anew or either side restarts.
+// refused suspends one channel, and no more, for a while: a refusal can come of news that has not got there yet.
 func (s *stream) refused(channel, reason string) {
 	join, ok := s.at.Ready[channel]
-	if !ok || s.suspended[channel] == join {
+	if !ok || s.suspended[channel].join == join {
 		return
 	}
-	s.suspended[channel] = join
+	s.suspended[channel] = refusal{join, s.box.now() + suspension}
 	s.event(ChannelRefused, channel, reason)
 	s.machine.Drop(channel)
 }

@@ -14,7 +14,8 @@ const (
 	probeAfter = 200 * time.Millisecond
 	openRetry  = 250 * time.Millisecond
 	maxWait    = 5 * time.Minute
-	maxOpen    = 5 * time.Second
+	maxRetry   = 5 * time.Second
+	suspension = 30 * time.Second // a channel refused is tried again after this
 )
 
 // stream is one lane: a goroutine around a lane.Sender. What others know (target, connection, status frames) is left in its
@@ -34,14 +35,20 @@ type stream struct {
 	// owned by run
 	machine   *lane.Sender
 	feed      *feed
-	at        Target            // the target of the present session
-	suspended map[string]uint64 // channels refused: the join that was
-	frame     []byte            // scratch
+	at        Target             // the target of the present session
+	suspended map[string]refusal // channels refused
+	frame     []byte             // scratch
 }
 
 func newStream(b *Outbox, k streamKey, up bool) *stream {
-	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]uint64{}, feed: newFeed(b.log, k.reader),
-		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry})}
+	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, feed: newFeed(b.log, k.reader),
+		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry, MaxRetry: maxRetry})}
+}
+
+// refusal is a channel that the reader refuses.
+type refusal struct {
+	join  uint64
+	until time.Duration
 }
 
 func (s *stream) poke() {
@@ -58,6 +65,14 @@ func (s *stream) retarget(t Target) {
 		s.changed = true
 		s.target = t
 	}
+	s.mu.Unlock()
+	s.poke()
+}
+
+// recorded makes a new session take in joins that were put on record since.
+func (s *stream) recorded() {
+	s.mu.Lock()
+	s.changed = true
 	s.mu.Unlock()
 	s.poke()
 }
@@ -93,16 +108,36 @@ func (s *stream) run() {
 		s.absorb()
 		s.act()
 		s.pump()
-		if next, ok := s.machine.Next(); ok {
-			timer.Reset(max(next-s.box.now(), 0))
-		} else {
-			timer.Stop()
-		}
+		timer.Reset(s.rest())
 		select {
 		case <-s.wake:
 		case <-timer.C:
 		case <-s.box.ctx.Done():
 			return
+		}
+	}
+}
+
+// rest is how long nothing needs to be done unless something happens.
+func (s *stream) rest() time.Duration {
+	next, ok := s.machine.Next()
+	if !ok {
+		next = s.box.now() + time.Hour
+	}
+	for _, r := range s.suspended {
+		next = min(next, r.until)
+	}
+	return max(next-s.box.now(), 0)
+}
+
+// pardon lets channels that were refused be tried again, in a new session.
+func (s *stream) pardon() {
+	for name, r := range s.suspended {
+		if s.box.now() >= r.until {
+			delete(s.suspended, name)
+			if s.machine.Phase() != lane.Closed {
+				s.begin()
+			}
 		}
 	}
 }
@@ -127,9 +162,7 @@ func (s *stream) absorb() {
 	for _, st := range statuses {
 		s.take(st)
 	}
-	if !changed && s.machine.Phase() == lane.Closed && (up || target.Local) && target.Online && len(s.channels()) > 0 {
-		s.begin() // a reader was recorded since
-	}
+	s.pardon()
 }
 
 func (s *stream) begin() {
@@ -141,7 +174,7 @@ func (s *stream) begin() {
 func (s *stream) channels() []wire.OpenChannel {
 	var list []wire.OpenChannel
 	for name, join := range s.at.Ready {
-		if held, ok := s.suspended[name]; ok && held == join {
+		if r, ok := s.suspended[name]; ok && r.join == join {
 			continue
 		}
 		if r, ok := s.box.ledger.reader(readerKey{s.key.reader, name, join}); ok && !r.Ended {

@@ -26,7 +26,8 @@ type files struct {
 	reserve  int64    // wanted size; 0: none
 	held     bool
 	tried    time.Duration // when the reserve was last tried to be restored
-	walPages int           // a checkpoint is due from here on
+	room     room
+	walPages int // a checkpoint is due from here on
 }
 
 func newFiles(o *Options) *files {
@@ -132,12 +133,13 @@ func syncFolder(folder string) error {
 	return nil
 }
 
-// release gives up the lock.
+// release closes what is open and gives up the lock.
 func (f *files) release() error {
-	if f.lock == nil {
-		return nil
+	err := f.room.close()
+	if f.lock != nil {
+		err = errors.Join(err, f.lock.Unlock())
 	}
-	return f.lock.Unlock()
+	return err
 }
 
 // remove takes away what a failed Open has created. What cannot be removed stays: the error that led here says more.

@@ -12,7 +12,7 @@ import (
 // TestReserve fills a real file system.
 func TestReserve(t *testing.T) {
 	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=12m"); err != nil {
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=18m"); err != nil {
 		t.Skipf("a small file system cannot be mounted here (it takes root): %v", err)
 	}
 	t.Cleanup(func() {
@@ -23,11 +23,14 @@ func TestReserve(t *testing.T) {
 	elapsed := time.Duration(0)
 	o := plain(filepath.Join(folder, "db"))
 	o.Elapsed = func() time.Duration { return elapsed }
+	other := filepath.Join(folder, "other")
+	if err := fill(other+"1", 6<<20); err != nil {
+		t.Fatal(err)
+	}
 	s := mustOpen(t, o)
 	change(t, s, add(id(1), "n", 1, StartHead))
 	fillUp(t, s)
 	// What is left goes to somebody else.
-	other := filepath.Join(folder, "other")
 	if err := fill(other, 64<<20); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)
 	}
@@ -51,7 +54,7 @@ func TestReserve(t *testing.T) {
 	if h, _ := s.Head("a"); h != head {
 		t.Fatal(h, head)
 	}
-	if err := os.Remove(other); err != nil {
+	if err := errors.Join(os.Remove(other), os.Remove(other+"1")); err != nil {
 		t.Fatal(err)
 	}
 	elapsed += time.Minute

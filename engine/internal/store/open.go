@@ -64,6 +64,9 @@ func (s *Store) open() error {
 	if err := s.files.sync(); err != nil {
 		return err
 	}
+	if err := s.files.room.open(s.files); err != nil {
+		return err
+	}
 	if err := s.load(); err != nil {
 		return reason(err, s.files.path)
 	}

@@ -19,6 +19,7 @@ const (
 	qNewRun
 	qMaxSeq
 	qTables
+	qPages
 	qAppend
 	qRead
 	qHeadAt
@@ -80,6 +81,7 @@ var queries = [queryCount]string{
 	qNewRun:     "INSERT INTO runs(first_seq, run) VALUES(?, ?)",
 	qMaxSeq:     "SELECT last_seq FROM batches ORDER BY first_seq DESC LIMIT 1",
 
+	qPages:  "PRAGMA page_count",
 	qTables: "SELECT count(*) FROM sqlite_schema",
 
 	qAppend: "INSERT INTO batches(first_seq, last_seq, run, channel, prev, before, stored, bytes, earliest, latest, blob)" +

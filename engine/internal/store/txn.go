@@ -103,7 +103,22 @@ func (t *txn) run(group []*work) error {
 	if err := t.write(); err != nil {
 		return err
 	}
+	if err := t.makeRoom(); err != nil {
+		return err
+	}
 	return t.s.w.exec(qCommit)
+}
+
+// makeRoom sets room aside for the database as it is after this transaction.
+func (t *txn) makeRoom() error {
+	var pages int64
+	if err := t.s.w.each(qPages, func(st *sqlite3.Stmt) bool {
+		pages = st.ColumnInt64(0)
+		return false
+	}); err != nil {
+		return err
+	}
+	return t.s.files.room.ensure(pages * pageSize)
 }
 
 func (t *txn) apply(w *work) error {

@@ -1,0 +1,16 @@
+// Package harness is what a connection stands on, when a test replaces it: the network and the disk, and a way to end the connection as
+// a crash would. It is apart from the engine's own API so that only packages below engine can make one.
+package harness
+
+import "github.com/getevo/rmds-router/engine/internal/transport"
+
+// Harness replaces a connection's surroundings. Its zero value replaces nothing.
+type Harness struct {
+	// Dial returns the connection to the network, not yet started; nil means NATS.
+	Dial func(node string) transport.Conn
+	// VFS names the SQLite VFS that holds the database; "" means the operating system.
+	VFS string
+	// Abort is set when the connection opens. It ends it as a crash would, with nothing drained and nobody told, and returns when its
+	// goroutines have ended.
+	Abort func()
+}
