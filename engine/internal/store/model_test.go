@@ -259,8 +259,10 @@ func (m *model) compare(s *Store) error {
 	attempts := map[positionKey]Attempt{}
 	for _, p := range s.AllPositions() {
 		positions[positionKey{p.Sender, p.Channel, p.Join}] = p
-		for _, a := range s.Attempts(p.Sender) {
-			attempts[positionKey{p.Sender, a.Channel, a.Join}] = a.Attempt
+	}
+	for _, sender := range []ID{id(20), id(21)} {
+		for _, a := range s.Attempts(sender) {
+			attempts[positionKey{sender, a.Channel, a.Join}] = a.Attempt
 		}
 	}
 	if !reflect.DeepEqual(positions, m.positions) {
@@ -322,7 +324,7 @@ func (m *model) compareLog(s *Store) error {
 
 func (m *model) compareState(s *Store) error {
 	state := map[string]string{}
-	for _, ns := range []string{"p", "q"} {
+	for _, ns := range []string{"n", "p"} {
 		pairs, err := s.List(ns, nil, nil, 1000)
 		if err != nil {
 			return err

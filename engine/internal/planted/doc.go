@@ -1,0 +1,25 @@
+// Package planted holds bugs that can be switched on to prove that the simulation finds them. They exist only in binaries built with
+// the tag "planted", and there the environment variable RMDS_PLANTED names the one that is on. In every other binary the switches
+// are constants, so that the compiler leaves no trace of what they guard.
+package planted
+
+// Variable is the environment variable that names the bug.
+const Variable = "RMDS_PLANTED"
+
+// The names of the bugs.
+const (
+	NameAckBeforeCommit = "ack-before-commit"
+	NameAckUnconsumed   = "ack-without-consumer"
+	NameEarlyFrame      = "frame-before-commit"
+	NameEffectApart     = "effect-before-position"
+	NameNormalSync      = "normal-instead-of-full"
+	NameOverlap         = "overlapping-attempts"
+	NameForgottenMark   = "open-mark-not-durable"
+	NameLeaveByAbsence  = "leave-by-absence"
+	NameSameRun         = "sequence-reused"
+	NameStaleAck        = "stale-ack-after-restore"
+)
+
+// Names lists the bugs.
+var Names = []string{NameAckBeforeCommit, NameAckUnconsumed, NameEarlyFrame, NameEffectApart, NameNormalSync, NameOverlap, NameForgottenMark,
+	NameLeaveByAbsence, NameSameRun, NameStaleAck}
