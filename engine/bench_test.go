@@ -25,7 +25,8 @@ func BenchmarkEndToEnd(b *testing.B) {
 	connect := func(id string) *rmds.Connection {
 		c := rmds.DefaultConfig()
 		c.NodeID, c.NATSServers, c.StoragePath = id, []string{s.ClientURL()}, b.TempDir()+"/x.db"
-		c.MaxMessagesPerReceiver = rmds.Unlimited; c.MaxInFlight = 65536
+		c.MaxMessagesPerReceiver = rmds.Unlimited
+		c.MaxInFlight = 65536
 		connection, err := rmds.New(c)
 		if err != nil {
 			b.Fatal(err)

@@ -79,7 +79,8 @@ type Emit struct {
 	Channel string
 	Data    []byte
 	Headers []Header
-	TTL     time.Duration // as Outgoing.TTL
+	TTL     time.Duration // as Outgoing.TTL, counted from when it is sent
+	Delay   time.Duration // it is sent, and gets its place in the order, this much later in this node's running time
 }
 
 // StateChange sets a key of a namespace, or deletes it if Value is nil.
@@ -162,7 +163,7 @@ func (ch *Channel) verdict(m *Message, r Result) inbox.Verdict {
 		v.Kind = inbox.Dead
 		return v
 	}
-	segments, state, err := ch.c.effects(r.Effects, m)
+	segments, state, delayed, err := ch.c.effects(r.Effects, m)
 	switch {
 	case errors.Is(err, ErrHopLimit):
 		v.Kind, v.Reason = inbox.Dead, err.Error()
@@ -170,31 +171,56 @@ func (ch *Channel) verdict(m *Message, r Result) inbox.Verdict {
 		v.Kind, v.Reason = inbox.Retry, err.Error()
 	}
 	v.Segments, v.State = segments, state
+	if delayed {
+		v.Settled = ch.c.afterDelay(r.Settled)
+	}
 	return v
 }
 
-// effects encodes what is to commit together. Cause is the message whose handling asked for it, nil if none did.
-func (c *Connection) effects(e Effects, cause *Message) ([]store.Segment, []store.StateChange, error) {
-	emits := make([]outbox.Emit, len(e.Emits))
-	for i := range e.Emits {
-		if err := c.emit(&emits[i], &e.Emits[i], cause, uint32(i)); err != nil {
-			return nil, nil, err
+// afterDelay wraps a Settled callback of effects that hold delayed emits.
+func (c *Connection) afterDelay(settled func(error)) func(error) {
+	return func(err error) {
+		c.node.DelayChanged()
+		if settled != nil {
+			settled(err)
 		}
 	}
-	segments, err := c.node.Outbox().Segments(emits, !c.node.Settled())
-	if err != nil {
-		return nil, nil, publicError(err)
-	}
-	var state []store.StateChange
+}
+
+// effects encodes what is to commit together. Cause is the message whose handling asked for it, nil if none did.
+func (c *Connection) effects(e Effects, cause *Message) (segments []store.Segment, state []store.StateChange, delayed bool, err error) {
 	for _, s := range e.State {
+		if s.Namespace == "" || s.Namespace[0] == 0 {
+			return nil, nil, false, fmt.Errorf("state namespace %q: %w: it is empty or reserved", s.Namespace, ErrName)
+		}
 		state = append(state, store.StateChange(s))
+	}
+	emits := make([]outbox.Emit, 0, len(e.Emits))
+	for i := range e.Emits {
+		var out outbox.Emit
+		if err := c.emit(&out, &e.Emits[i], cause, uint32(i)); err != nil {
+			return nil, nil, false, err
+		}
+		if e.Emits[i].Delay <= 0 {
+			emits = append(emits, out)
+			continue
+		}
+		change, err := c.node.Delay(out, e.Emits[i].Delay)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		state, delayed = append(state, change), true
+	}
+	segments, err = c.node.Outbox().Segments(emits, !c.node.Settled())
+	if err != nil {
+		return nil, nil, false, publicError(err)
 	}
 	for i := range emits {
 		if c.taps.watched(emits[i].Channel) {
 			c.tapSent(emits[i].Channel, []wire.Message{emits[i].Message})
 		}
 	}
-	return segments, state, nil
+	return segments, state, delayed, nil
 }
 
 func (c *Connection) emit(out *outbox.Emit, e *Emit, cause *Message, index uint32) error {
@@ -224,7 +250,7 @@ func (c *Connection) emit(out *outbox.Emit, e *Emit, cause *Message, index uint3
 // StorageMaxSize does. If ctx ends first, the error wraps ctx's, and the effects may yet be stored. Queued, if not nil, is called
 // as soon as the effects have their place in the order of commits, or are refused.
 func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) error {
-	segments, state, err := c.effects(e, nil)
+	segments, state, delayed, err := c.effects(e, nil)
 	if err != nil {
 		if queued != nil {
 			queued()
@@ -235,6 +261,8 @@ func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) error
 	c.node.Store().Submit(&store.Tx{Segments: segments, State: state, Done: func(err error) {
 		if err != nil {
 			c.node.Outbox().Release(segments)
+		} else if delayed {
+			c.node.DelayChanged()
 		}
 		done <- err
 	}})

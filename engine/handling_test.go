@@ -171,6 +171,37 @@ func TestEffectsCommitWithTheMessage(t *testing.T) {
 	}
 }
 
+func TestDelayedEmitWaitsAndSurvivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	config := testConfig(t, dir, "lone", 1)
+	connection, err := rmds.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connection.JoinChannel("work", rmds.RW, rmds.Own()); err != nil {
+		t.Fatal(err)
+	}
+	effects := rmds.Effects{Emits: []rmds.Emit{{Channel: "work", Data: []byte("later"), Delay: 300 * time.Millisecond}, {Channel: "work", Data: []byte("now")}}}
+	if err := connection.Commit(context.Background(), effects, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := connection.Mgmt.Statistic()["queued"]; n != 1 {
+		t.Errorf("%d messages queued at once, want 1", n)
+	}
+	if err := connection.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	ch, err := open(t, config).JoinChannel("work", rmds.RW, rmds.Own())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &collector{}
+	if err := ch.OnMessage(c.handle); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "lone", c, []string{"now", "later"})
+}
+
 func TestALoopOfEmitsIsCut(t *testing.T) {
 	connection, ch := lone(t, func(c *rmds.Config) { c.HopLimit = 5 })
 	if err := ch.Handle(func(_ context.Context, m *rmds.Message) rmds.Result {

@@ -43,6 +43,7 @@ type Node struct {
 	serial    atomic.Uint64
 	heard     chan heard
 	wake      chan struct{} // capacity 1: joins, consumers or the connection changed
+	delayed   chan struct{} // capacity 1: delayed emits changed
 	asked     atomic.Bool   // announce with a question
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -65,7 +66,7 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1)}
+	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
 	so := o.Store
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
@@ -91,6 +92,7 @@ func Open(o Options) (*Node, error) {
 		return nil, err
 	}
 	n.done.Go(n.run)
+	n.done.Go(n.sendDelayed)
 	return n, nil
 }
 

@@ -1,0 +1,308 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Rule names what a violation breaks.
+type Rule string
+
+// The rules that Check holds a history to.
+const (
+	Phantom    Rule = "phantom"    // a handler saw only what a send accepted, unchanged
+	Twice      Rule = "twice"      // a message is in the log once, and so is what its handling emits
+	Order      Rule = "order"      // one sender's messages come in the order of its log
+	Passed     Rule = "passed"     // the next message comes after the verdict on the one before
+	Overlap    Rule = "overlap"    // a channel's handler runs once at a time
+	Again      Rule = "again"      // what was durably at its end does not come again
+	Forgotten  Rule = "forgotten"  // a place never goes back
+	EarlyAck   Rule = "early ack"  // a sender never counts as handled what its reader does not have durably
+	Loss       Rule = "loss"       // what was accepted for a reader ends there
+	FirstLost  Rule = "first lost" // what was sent before there were readers waits for the first
+	Effect     Rule = "effect"     // effects happen exactly once
+	Accounting Rule = "accounting" // accepted = the ends + pending, and both ends say the same
+	Drain      Rule = "drain"      // when all is healed, everything comes to its end
+	Failure    Rule = "failure"    // nothing fails without a fault
+)
+
+// Violation is one broken rule.
+type Violation struct {
+	Rule   Rule
+	Detail string
+}
+
+func (v Violation) String() string { return string(v.Rule) + ": " + v.Detail }
+
+// most is how many violations of each rule Check lists.
+const most = 5
+
+type pair struct{ node, channel string } // of whoever writes or reads it
+
+type flow struct{ reader, channel, sender string }
+
+type message struct {
+	key              string
+	sender           pair
+	invoked          int // index of the first
+	accepted         int // index; -1: never
+	refused, unknown bool
+	expires          bool
+	readers          []string
+	id               string // the first that was seen
+}
+
+// ending is what became of a message at a reader.
+type ending struct {
+	handed   int // index of the last hand-over
+	acked    int // index of the last ack; -1: none
+	verdict  Kind
+	attempts int
+}
+
+// turn is what a channel's handler is doing for one sender.
+type turn struct {
+	id      string
+	key     string
+	decided bool
+	attempt int
+}
+
+type checker struct {
+	h          *History
+	found      map[Rule]int
+	violations []Violation
+
+	messages  map[string]*message
+	log       []*message // in order of acceptance
+	back      map[string][2]int
+	ends      map[flow]map[string]*ending
+	running   map[pair]int
+	turns     map[flow]*turn
+	lastSeq   map[flow]uint64 // by channel, and with channel "" over all
+	lastID    map[flow]string
+	cross     map[string]bool
+	resumed   map[flow]uint64
+	durable   map[flow]uint64
+	first     map[flow]int // when the first message handed over there was accepted
+	acceptAt  map[string]int
+	emissions map[string]int
+}
+
+// Check lists what is wrong with a history.
+func Check(h *History) []Violation {
+	c := &checker{h: h, found: map[Rule]int{}, messages: map[string]*message{}, back: map[string][2]int{}, ends: map[flow]map[string]*ending{},
+		running: map[pair]int{}, turns: map[flow]*turn{}, lastSeq: map[flow]uint64{}, lastID: map[flow]string{}, cross: map[string]bool{},
+		resumed: map[flow]uint64{}, durable: map[flow]uint64{}, first: map[flow]int{}, acceptAt: map[string]int{}, emissions: map[string]int{}}
+	for i := range h.Events {
+		c.event(i, &h.Events[i])
+	}
+	c.final()
+	return c.violations
+}
+
+func (c *checker) bad(r Rule, format string, args ...any) {
+	if c.found[r]++; c.found[r] <= most {
+		c.violations = append(c.violations, Violation{r, fmt.Sprintf(format, args...)})
+	}
+}
+
+// rolledBack tells whether the node's disk was ever put back.
+func (c *checker) rolledBack(node string) bool { _, ok := c.back[node]; return ok }
+
+func (c *checker) event(i int, e *Event) {
+	switch e.Kind {
+	case Started:
+		c.started(e)
+	case Stopped:
+		for p := range c.running {
+			if p.node == e.Node {
+				delete(c.running, p)
+			}
+		}
+	case RolledBack:
+		c.back[e.Node] = [2]int{e.Since, i}
+		for f := range c.durable {
+			if f.reader == e.Node {
+				delete(c.durable, f)
+			}
+		}
+		c.reorder(func(f flow) bool { return f.sender == e.Node })
+	case Trouble:
+		c.bad(Failure, "%s: %s", e.Node, e.Note)
+	case Invoked, Accepted, Refused, Unknown:
+		c.sent(i, e)
+	case Handed:
+		c.handed(i, e)
+	case Returned:
+		c.running[pair{e.Node, e.Channel}]--
+	case Acked, Retried, Rejected, Withdrawn:
+		c.judged(i, e)
+	case Resumed:
+		c.resume(e)
+	case Audited:
+		c.audited(e)
+	}
+}
+
+func (c *checker) started(e *Event) {
+	c.cross[e.Node] = e.Cross
+	c.reorder(func(f flow) bool { return f.reader == e.Node })
+	for f := range c.resumed {
+		if f.reader == e.Node {
+			delete(c.resumed, f)
+		}
+	}
+}
+
+// reorder forgets what was handed over last: the next message may be an earlier one.
+func (c *checker) reorder(of func(flow) bool) {
+	for f := range c.lastSeq {
+		if of(f) {
+			delete(c.lastSeq, f)
+			delete(c.lastID, f)
+		}
+	}
+	for f := range c.turns {
+		if of(f) {
+			delete(c.turns, f)
+		}
+	}
+}
+
+func (c *checker) sent(i int, e *Event) {
+	m := c.messages[e.Key]
+	if m == nil {
+		m = &message{key: e.Key, sender: pair{e.Node, e.Channel}, invoked: i, accepted: -1}
+		c.messages[e.Key] = m
+	}
+	switch e.Kind {
+	case Invoked:
+		m.expires, m.readers = e.Expires, e.Readers
+	case Accepted:
+		if m.accepted >= 0 && !c.rolledBack(e.Node) {
+			c.bad(Twice, "%s was accepted at #%d and at #%d", e.Key, m.accepted, i)
+		}
+		m.accepted = i
+		c.log = append(c.log, m)
+	case Refused:
+		m.refused = true
+	case Unknown:
+		m.unknown = true
+	default:
+	}
+}
+
+func (c *checker) resume(e *Event) {
+	f := flow{e.Node, e.Channel, e.Sender}
+	c.resumed[f] = e.Seq
+	if had, ok := c.durable[f]; ok && e.Count < had {
+		c.bad(Forgotten, "%s had durably handled %d messages of %s from %s and resumes with %d", e.Node, had, e.Channel, e.Sender, e.Count)
+	}
+	c.durable[f] = e.Count
+}
+
+func (c *checker) audited(e *Event) {
+	if c.rolledBack(e.Node) || c.rolledBack(e.Sender) {
+		return
+	}
+	f := flow{e.Node, e.Channel, e.Sender}
+	if e.Claim > e.Count {
+		c.bad(EarlyAck, "%s counts %d messages of %s as handled by %s, which has %d (at %v)", e.Sender, e.Claim, e.Channel, e.Node, e.Count, e.At)
+	}
+	c.durable[f] = max(c.durable[f], e.Count)
+}
+
+func (c *checker) handed(i int, e *Event) {
+	f := flow{e.Node, e.Channel, e.Sender}
+	m := c.messages[e.Key]
+	switch {
+	case e.Broken || m == nil || m.sender != (pair{e.Sender, e.Channel}):
+		c.bad(Phantom, "#%d %s: nobody sent that", i, e)
+		return
+	case m.refused:
+		c.bad(Phantom, "#%d %s: its send was refused", i, e)
+	case m.id == "":
+		m.id = e.ID
+	case m.id != e.ID && !c.rolledBack(e.Sender):
+		c.bad(Twice, "%s came as %s and as %s", e.Key, m.id, e.ID)
+	}
+	if n := c.running[pair{e.Node, e.Channel}]; n > 0 {
+		c.bad(Overlap, "#%d %s: its channel's handler was still running", i, e)
+	}
+	c.running[pair{e.Node, e.Channel}]++
+	c.inOrder(i, e, f)
+	if at, ok := c.resumed[f]; ok && e.Seq <= at && !c.rolledBack(e.Sender) {
+		c.bad(Again, "#%d %s: everything up to %d was durable when the run began", i, e, at)
+	}
+	if _, ok := c.first[f]; !ok {
+		c.first[f] = i
+	}
+	c.take(i, e, f)
+}
+
+// inOrder checks one hand-over against the one before.
+func (c *checker) inOrder(i int, e *Event, f flow) {
+	scopes := []flow{f}
+	if c.cross[e.Node] && e.Node != e.Sender {
+		scopes = append(scopes, flow{f.reader, "", f.sender})
+	}
+	for _, s := range scopes {
+		if last := c.lastSeq[s]; e.Seq < last || e.Seq == last && e.ID != c.lastID[s] {
+			c.bad(Order, "#%d %s: sequence %d had come before", i, e, last)
+		}
+		c.lastSeq[s], c.lastID[s] = e.Seq, e.ID
+	}
+	t := c.turns[f]
+	if t != nil && t.id != e.ID && !t.decided && t.attempt < c.h.Attempts {
+		c.bad(Passed, "#%d %s: there was no verdict on %s", i, e, t.key)
+	}
+	c.turns[f] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt}
+}
+
+func (c *checker) take(i int, e *Event, f flow) {
+	ends := c.ends[f]
+	if ends == nil {
+		ends = map[string]*ending{}
+		c.ends[f] = ends
+	}
+	end := ends[e.Key]
+	if end == nil {
+		end = &ending{acked: -1}
+		ends[e.Key] = end
+	}
+	end.handed, end.verdict, end.attempts = i, 0, e.Attempt
+}
+
+func (c *checker) judged(i int, e *Event) {
+	f := flow{e.Node, e.Channel, e.Sender}
+	end := c.ends[f][e.Key]
+	t := c.turns[f]
+	if end == nil || t == nil || t.id != e.ID {
+		return
+	}
+	switch e.Kind {
+	case Acked:
+		end.acked, end.verdict, t.decided = i, Acked, true
+	case Rejected:
+		end.verdict, t.decided = Rejected, true
+	case Withdrawn:
+		end.verdict, t.decided = 0, false
+	default:
+		end.verdict = Retried
+	}
+}
+
+func (c *checker) ended(f flow, key string) bool {
+	end := c.ends[f][key]
+	return end != nil && (end.verdict == Acked || end.verdict == Rejected || end.attempts >= c.h.Attempts)
+}
+
+func (c *checker) readersOf(channel string) (nodes []string) {
+	for _, r := range c.h.Readings {
+		if r.Channel == channel && !slices.Contains(nodes, r.Node) {
+			nodes = append(nodes, r.Node)
+		}
+	}
+	return nodes
+}

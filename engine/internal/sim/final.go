@@ -1,0 +1,197 @@
+package sim
+
+import "slices"
+
+// final holds the end of the history to the rules.
+func (c *checker) final() {
+	if c.h.Final.Undrained != "" {
+		c.bad(Drain, "%s", c.h.Final.Undrained)
+	}
+	c.effects()
+	c.losses()
+	c.firsts()
+	c.reread()
+	c.accounts()
+}
+
+// effects compares what handlers were shown to have done with what is in the state.
+func (c *checker) effects() {
+	for _, r := range c.h.Readings {
+		if !r.Effects {
+			continue
+		}
+		state := c.h.Final.State[r.Node][r.Channel]
+		for key, n := range state {
+			if n != 1 {
+				c.bad(Effect, "%s counted %s on %s %d times", r.Node, key, r.Channel, n)
+			}
+		}
+		for f, ends := range c.ends {
+			if f.reader != r.Node || f.channel != r.Channel {
+				continue
+			}
+			for key, end := range ends {
+				if end.verdict == Acked && state[key] == 0 && !c.messages[key].expires {
+					c.bad(Effect, "%s handled %s on %s, and its effect is missing", r.Node, key, r.Channel)
+				}
+			}
+		}
+		if r.EmitTo != "" {
+			c.emitted(r, state)
+		}
+	}
+}
+
+// emitted makes what was emitted part of the log when its cause's effect is durable, whether or not the handler was told so.
+func (c *checker) emitted(r Reading, state map[string]int) {
+	for key := range state {
+		m := c.messages[emitKey(r.Node, key)]
+		if m == nil {
+			c.bad(Effect, "%s counted %s on %s without emitting", r.Node, key, r.Channel)
+			continue
+		}
+		if m.accepted < 0 {
+			m.accepted = len(c.h.Events)
+			c.log = append(c.log, m)
+		}
+		c.emissions[m.key] = 1
+	}
+	if c.rolledBack(r.Node) {
+		return
+	}
+	for f, ends := range c.ends {
+		if f.sender != r.Node || f.channel != r.EmitTo {
+			continue
+		}
+		for key := range ends {
+			if m := c.messages[key]; m != nil && len(key) > 2 && key[:2] == "e/" && c.emissions[key] == 0 {
+				c.bad(Effect, "%s was delivered to %s, but the effect it comes from is not in the state of %s", key, f.reader, r.Node)
+			}
+		}
+	}
+}
+
+// excused tells whether a message went with a disk that was put back.
+func (c *checker) excused(m *message) bool {
+	b, ok := c.back[m.sender.node]
+	return ok && m.invoked < b[1]
+}
+
+// losses finds accepted messages that did not end at a reader they were for: one that was on record when the send began, or that
+// got an earlier message of the same log.
+func (c *checker) losses() {
+	for _, m := range c.log {
+		if m.expires || c.excused(m) {
+			continue
+		}
+		for _, reader := range c.readersOf(m.sender.channel) {
+			f := flow{reader, m.sender.channel, m.sender.node}
+			onRecord := slices.Contains(m.readers, reader)
+			from, some := c.begin(f)
+			if !onRecord && (!some || from >= m.invoked || c.rolledBack(m.sender.node)) {
+				continue
+			}
+			if !c.ended(f, m.key) {
+				c.bad(Loss, "%s on %s was accepted (#%d) and did not end at %s (on record when sent: %v)", m.key, m.sender.channel, m.accepted, reader, onRecord)
+			}
+		}
+	}
+}
+
+// begin tells when the first message that a flow handed over was accepted.
+func (c *checker) begin(f flow) (accepted int, ok bool) {
+	i, ok := c.first[f]
+	if !ok {
+		return 0, false
+	}
+	m := c.messages[c.h.Events[i].Key]
+	return m.accepted, m.accepted >= 0
+}
+
+// firsts finds channels whose oldest message nobody got.
+func (c *checker) firsts() {
+	seen := map[pair]bool{}
+	for _, m := range c.log {
+		if m.expires || seen[m.sender] || c.rolledBack(m.sender.node) {
+			continue
+		}
+		seen[m.sender] = true
+		readers := c.readersOf(m.sender.channel)
+		ended := func(r string) bool {
+			return c.ended(flow{r, m.sender.channel, m.sender.node}, m.key)
+		}
+		readers = slices.DeleteFunc(readers, func(r string) bool { return r == m.sender.node && !c.readsOwn(m.sender) })
+		if len(readers) > 0 && !slices.ContainsFunc(readers, ended) {
+			c.bad(FirstLost, "%s, the first message of %s on %s, ended at none of %v", m.key, m.sender.node, m.sender.channel, readers)
+		}
+	}
+}
+
+// readsOwn tells whether the writer of a channel has ever been on record as its own reader.
+func (c *checker) readsOwn(p pair) bool {
+	return slices.ContainsFunc(c.h.Final.Accounts, func(a Account) bool {
+		return a.Sender == p.node && a.Reader == p.node && a.Channel == p.channel
+	})
+}
+
+// reread finds what a reader handled after the copy that its disk was put back to was made, and did not get again.
+func (c *checker) reread() {
+	for f, ends := range c.ends {
+		b, ok := c.back[f.reader]
+		if !ok || c.rolledBack(f.sender) {
+			continue
+		}
+		for key, end := range ends {
+			if end.acked > b[0] && end.handed < b[1] && !c.messages[key].expires {
+				c.bad(Loss, "%s on %s was handled by %s after its backup was made (#%d) and not again after that was restored (#%d)", key, f.channel, f.reader, b[0], b[1])
+			}
+		}
+	}
+}
+
+// accounts checks the identity, and that both ends and the history say the same.
+func (c *checker) accounts() {
+	for _, a := range c.h.Final.Accounts {
+		if a.Ended {
+			c.bad(Accounting, "%s counts %s as having left %s", a.Sender, a.Reader, a.Channel)
+			continue
+		}
+		if c.rolledBack(a.Sender) {
+			continue
+		}
+		if a.Accepted != a.Said.sum()+a.Removed+a.Pending {
+			c.bad(Accounting, "no balance: %+v", a)
+		}
+		if a.Pending > 0 || a.Removed > 0 {
+			c.bad(Accounting, "not everything ended at the reader: %+v", a)
+		}
+		if a.Said != a.Has {
+			c.bad(Accounting, "the two ends differ: %+v", a)
+		}
+		if !c.rolledBack(a.Reader) {
+			c.counted(a)
+		}
+	}
+}
+
+// counted compares an account with what the history saw. Messages that expire may have been handled before a crash and have expired
+// after it.
+func (c *checker) counted(a Account) {
+	var handled, dead, loose uint64
+	for key, end := range c.ends[flow{a.Reader, a.Channel, a.Sender}] {
+		switch {
+		case c.messages[key].expires:
+			loose++
+		case end.verdict == Acked:
+			handled++
+		default:
+			dead++
+		}
+	}
+	if h := a.Said.Handled; h < handled || h > handled+loose {
+		c.bad(Accounting, "the history has %d messages handled, and %d that may have expired: %+v", handled, loose, a)
+	}
+	if d := a.Said.Dead; d < dead || d > dead+loose {
+		c.bad(Accounting, "the history has %d dead letters, and %d that may have expired: %+v", dead, loose, a)
+	}
+}
