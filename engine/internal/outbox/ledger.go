@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/getevo/rmds-router/engine/internal/store"
@@ -31,9 +32,9 @@ type ledger struct {
 // tally is one channel's side of the limit: how many messages it was ever given, and the reader furthest behind.
 type tally struct {
 	total   uint64
-	readers int
-	slowest uint64 // the least Done of its readers
-	name    string // that reader's node
+	rows    []*store.Reader // of its readers
+	slowest uint64          // the least Done of them
+	name    string          // that reader's node
 }
 
 func newLedger(log Log, limit int) *ledger {
@@ -54,35 +55,38 @@ func (l *ledger) reload() {
 		}
 		l.rows[k] = &r
 	}
-	for channel := range l.channels {
-		l.recount(channel)
+	for _, t := range l.channels {
+		t.rows = nil
 	}
-	for k := range l.rows {
-		if l.channels[k.channel] == nil {
-			l.recount(k.channel)
+	for _, r := range l.rows {
+		if t := l.tally(r.Channel); !r.Ended {
+			t.rows = append(t.rows, r)
 		}
+	}
+	for _, t := range l.channels {
+		t.recount()
 	}
 }
 
-// recount finds the channel's slowest reader; l.mu is held.
-func (l *ledger) recount(channel string) *tally {
+// tally finds or makes a channel's tally; l.mu is held.
+func (l *ledger) tally(channel string) *tally {
 	t := l.channels[channel]
 	if t == nil {
 		head, _ := l.log.Head(channel)
 		t = &tally{total: head.Total}
 		l.channels[channel] = t
 	}
-	t.readers, t.slowest, t.name = 0, t.total, ""
-	for k, r := range l.rows {
-		if k.channel != channel || r.Ended {
-			continue
-		}
-		t.readers++
+	return t
+}
+
+// recount finds the slowest reader; the ledger's mu is held.
+func (t *tally) recount() {
+	t.slowest, t.name = t.total, ""
+	for _, r := range t.rows {
 		if r.Done < t.slowest || t.name == "" {
 			t.slowest, t.name = min(r.Done, t.slowest), r.Node
 		}
 	}
-	return t
 }
 
 // accept books n messages for a channel, or refuses them all. Unlimited books them whatever the readers' queues hold.
@@ -90,19 +94,16 @@ func (l *ledger) recount(channel string) *tally {
 func (l *ledger) accept(channel string, n int, unlimited bool) (readers bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.channels[channel]
-	if t == nil {
-		t = l.recount(channel)
-	}
+	t := l.tally(channel)
 	if l.limit > 0 && !unlimited {
-		if waiting := t.total - min(t.slowest, t.total) + uint64(n); waiting > l.limit && t.readers > 0 {
+		if waiting := t.total - min(t.slowest, t.total) + uint64(n); waiting > l.limit && len(t.rows) > 0 {
 			return true, fmt.Errorf("channel %s: reader %s has %d messages waiting, the limit is %d: %w", channel, t.name, t.total-t.slowest, l.limit, ErrReaderFull)
-		} else if t.readers == 0 && l.openWaiting(channel, t)+uint64(n) > l.limit {
+		} else if len(t.rows) == 0 && l.openWaiting(channel, t)+uint64(n) > l.limit {
 			return false, fmt.Errorf("channel %s: %d messages wait for a first reader, the limit is %d: %w", channel, l.limit, l.limit, ErrReaderFull)
 		}
 	}
 	t.total += uint64(n)
-	return t.readers > 0, nil
+	return len(t.rows) > 0, nil
 }
 
 // openWaiting counts what is kept for readers yet to come; l.mu is held.
@@ -143,7 +144,7 @@ func (l *ledger) move(k readerKey, seq uint64, totals store.Totals) error {
 	l.mu.Lock()
 	r.Position, r.Totals, r.Done = seq, totals, max(done, r.StartTotal)
 	l.dirty[k] = true
-	l.recount(k.channel)
+	l.tally(k.channel).recount()
 	l.mu.Unlock()
 	select {
 	case l.moved <- struct{}{}:
@@ -195,6 +196,8 @@ func (l *ledger) end(k readerKey) {
 	if r := l.rows[k]; r != nil {
 		r.Ended = true
 		delete(l.dirty, k)
-		l.recount(k.channel)
+		t := l.tally(k.channel)
+		t.rows = slices.DeleteFunc(t.rows, func(row *store.Reader) bool { return row == r })
+		t.recount()
 	}
 }
