@@ -48,6 +48,8 @@ type Config struct {
 	MaxRetryAttempts int `config:"delivery.max_retry_attempts"`
 	// MaxMessagesPerReceiver bounds what waits for one reader of one channel.
 	MaxMessagesPerReceiver int `config:"delivery.max_messages_per_receiver"`
+	// Overflow is what happens at that bound: OverflowReject, OverflowDropOldest or OverflowDropNewest.
+	Overflow Overflow `config:"delivery.overflow"`
 	// MaxInFlight and MaxBytesInFlight bound what was sent to a reader and not yet committed by it, rounded up to one batch.
 	MaxInFlight      int `config:"delivery.max_in_flight"`
 	MaxBytesInFlight int `config:"delivery.max_bytes_in_flight"`
@@ -88,6 +90,18 @@ const (
 	OrderChannel  Ordering = "channel"
 )
 
+// Overflow is what happens when a reader's queue is at its limit.
+type Overflow string
+
+const (
+	// OverflowReject refuses the send, for all readers, and names the one that is full.
+	OverflowReject Overflow = "reject"
+	// OverflowDropOldest ends that reader's oldest message, counted as overflow.
+	OverflowDropOldest Overflow = "drop_oldest"
+	// OverflowDropNewest keeps the new message from that reader, counted as overflow.
+	OverflowDropNewest Overflow = "drop_newest"
+)
+
 // DefaultConfig returns a new configuration with every default filled in. NodeID stays empty: New derives it.
 func DefaultConfig() *Config {
 	return &Config{
@@ -106,6 +120,7 @@ func DefaultConfig() *Config {
 		DeliveryRetryInterval:      5 * time.Second,
 		MaxRetryAttempts:           10,
 		MaxMessagesPerReceiver:     10000,
+		Overflow:                   OverflowReject,
 		MaxInFlight:                4096,
 		MaxBytesInFlight:           8 << 20,
 		MaxMessageSize:             64 << 20,

@@ -244,6 +244,29 @@ func TestQueueLimitRefusesTheSend(t *testing.T) {
 	eventually(t, "there is room again", func() bool { return ch.SendMessage("message 4") == nil })
 }
 
+func TestOverflowDrops(t *testing.T) {
+	for _, x := range []struct {
+		policy rmds.Overflow
+		want   []string
+	}{{rmds.OverflowDropOldest, numbered(8, 10)}, {rmds.OverflowDropNewest, numbered(1, 3)}} {
+		t.Run(string(x.policy), func(t *testing.T) {
+			connection, ch := lone(t, func(c *rmds.Config) { c.MaxMessagesPerReceiver, c.Overflow = 3, x.policy })
+			other := connection.Join("other", rmds.WriteOnly) // so that sequences of the channel have holes
+			eventually(t, "the reader is on record", func() bool { return len(connection.Accounts()) == 1 })
+			for _, m := range numbered(1, 10) {
+				sendAll(t, ch, []string{m})
+				sendAll(t, other, []string{m})
+			}
+			c := &collector{}
+			if err := ch.OnMessage(c.handle); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, "lone", c, x.want)
+			account(t, connection, func(a rmds.Account) bool { return a.Handled == 3 && a.Overflow == 7 && a.Pending == 0 })
+		})
+	}
+}
+
 func TestMisuseGivesErrorsThatSayWhat(t *testing.T) {
 	dir := t.TempDir()
 	config := testConfig(t, dir, "first", 1)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/getevo/rmds-router/engine/internal/harness"
 	"github.com/getevo/rmds-router/engine/internal/node"
+	"github.com/getevo/rmds-router/engine/internal/outbox"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/transport"
 	"github.com/getevo/rmds-router/engine/internal/transport/natsconn"
@@ -109,12 +110,14 @@ func (s *setup) nodeOptions() node.Options {
 		Logger:   s.logger,
 
 		Compress: c.EnableCompression, AckTimeout: c.ACKTimeout, RetryInterval: c.DeliveryRetryInterval, MaxAttempts: c.MaxRetryAttempts,
-		MaxPerReceiver: max(c.MaxMessagesPerReceiver, 0), MaxInFlight: c.MaxInFlight, MaxBytes: c.MaxBytesInFlight, MaxMessageSize: c.MaxMessageSize,
+		MaxPerReceiver: max(c.MaxMessagesPerReceiver, 0), Overflow: overflows[c.Overflow], MaxInFlight: c.MaxInFlight, MaxBytes: c.MaxBytesInFlight, MaxMessageSize: c.MaxMessageSize,
 		PerChannel: c.Ordering == OrderChannel, Parallel: c.ParallelSenders, DrainTimeout: c.DrainTimeout,
 		Keepalive: c.KeepaliveInterval, Offline: c.NodeOfflineTimeout, Broadcast: c.DiscoveryBroadcastInterval, Forget: c.ExpiredNodeCleanupInterval,
 		Cleanup: c.MessageCleanupInterval, Retention: c.DeliveredMessageRetention,
 	}
 }
+
+var overflows = map[Overflow]outbox.Overflow{OverflowReject: outbox.Reject, OverflowDropOldest: outbox.DropOldest, OverflowDropNewest: outbox.DropNewest}
 
 // Validate reports every value that cannot be used, all at once, each with the field's name. Errors wrap ErrConfig.
 func (c *Config) Validate() error {
@@ -132,6 +135,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Ordering != OrderReceiver && c.Ordering != OrderChannel {
 		bad("Ordering", fmt.Sprintf("%q is neither receiver nor channel", c.Ordering))
+	}
+	if _, ok := overflows[c.Overflow]; !ok {
+		bad("Overflow", fmt.Sprintf("%q is none of reject, drop_oldest and drop_newest", c.Overflow))
 	}
 	if c.MaxMessageSize > 64<<20 {
 		bad("MaxMessageSize", "the most is 64 MiB")
@@ -170,6 +176,7 @@ func (c *Config) fill() {
 	or(&c.DeliveryRetryInterval, d.DeliveryRetryInterval)
 	or(&c.MaxRetryAttempts, d.MaxRetryAttempts)
 	or(&c.MaxMessagesPerReceiver, d.MaxMessagesPerReceiver)
+	or(&c.Overflow, d.Overflow)
 	or(&c.MaxInFlight, d.MaxInFlight)
 	or(&c.MaxBytesInFlight, d.MaxBytesInFlight)
 	or(&c.MaxMessageSize, d.MaxMessageSize)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/getevo/rmds-router/engine/internal/outbox"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/transport"
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -35,6 +36,7 @@ type Options struct {
 	RetryInterval  time.Duration
 	MaxAttempts    int
 	MaxPerReceiver int // 0: no limit
+	Overflow       outbox.Overflow
 	MaxInFlight    int
 	MaxBytes       int
 	MaxMessageSize int

@@ -83,7 +83,7 @@ func Open(o Options) (*Node, error) {
 	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
-		MaxPerReceiver: o.MaxPerReceiver, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent},
+		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent},
 		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
 		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, Event: n.inboxEvent}, n.store, pub)

@@ -42,6 +42,7 @@ type Options struct {
 	MaxBytes       int
 	AckTimeout     time.Duration
 	MaxPerReceiver int // 0: no limit
+	Overflow       Overflow
 	MaxMessageSize int
 	PerChannel     bool // one lane per channel instead of one per reader
 	Event          func(Event)

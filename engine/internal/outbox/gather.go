@@ -29,6 +29,8 @@ type gatherer struct {
 	ledger *ledger
 	open   func(channel string) bool // membership is unsettled: keep messages for readers yet to come
 	wall   func() int64              // Unix milliseconds
+	soft   bool                      // a queue at its limit does not refuse: stored makes room
+	stored func([]store.Segment)     // called on the writer's goroutine after segments were stored, if soft
 
 	mu    sync.Mutex
 	group *group        // being filled; nil when there is none
@@ -74,7 +76,7 @@ func (r Receipt) Seq() uint64 { return r.group.segments[r.segment].First + uint6
 // add puts messages of one channel into the group, all of them or none. If done is set it is called with the outcome by the
 // goroutine that completes sends.
 func (g *gatherer) add(ctx context.Context, channel string, messages []wire.Message, done func(error)) (Receipt, error) {
-	readers, err := g.ledger.accept(channel, len(messages), false)
+	readers, err := g.ledger.accept(channel, len(messages), g.soft)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -184,6 +186,9 @@ func (g *gatherer) complete(gr *group, err error) {
 		s.Body = nil
 	}
 	g.mu.Unlock()
+	if g.soft && err == nil && g.ledger.limit > 0 {
+		g.stored(gr.segments)
+	}
 	close(gr.done)
 	for _, f := range gr.async {
 		f(err)

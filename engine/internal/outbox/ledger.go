@@ -26,6 +26,7 @@ type ledger struct {
 	rows     map[readerKey]*store.Reader
 	dirty    map[readerKey]bool
 	channels map[string]*tally
+	sheds    map[readerKey]*shed
 	moved    chan struct{} // capacity 1: something is dirty
 }
 
@@ -39,7 +40,7 @@ type tally struct {
 
 func newLedger(log Log, limit int) *ledger {
 	l := &ledger{log: log, limit: uint64(max(limit, 0)), rows: map[readerKey]*store.Reader{}, dirty: map[readerKey]bool{},
-		channels: map[string]*tally{}, moved: make(chan struct{}, 1)}
+		channels: map[string]*tally{}, sheds: map[readerKey]*shed{}, moved: make(chan struct{}, 1)}
 	l.reload()
 	return l
 }

@@ -47,7 +47,7 @@ type streamKey struct {
 func New(o Options, log Log, pub Publisher, unsettled func() bool, wall func() int64) *Outbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Outbox{opt: o, log: log, pub: pub, ledger: newLedger(log, o.MaxPerReceiver), streams: map[streamKey]*stream{}, start: time.Now(), ctx: ctx, cancel: cancel}
-	b.gather = &gatherer{log: log, ledger: b.ledger, open: func(string) bool { return unsettled() }, wall: wall}
+	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, open: func(string) bool { return unsettled() }, wall: wall}
 	b.done.Go(b.flush)
 	return b
 }
