@@ -1,0 +1,172 @@
+package plugins
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/getevo/rmds-router/plugins/internal/abi"
+)
+
+// entry is what a guest is being called for; it decides which imports are possible.
+type entry uint8
+
+const (
+	entryOther entry = iota // start, health, stop: neither message nor effects
+	entryInit               // rmds_init: the same, and opt(OptOffers)
+	entryFilter
+	entryHandle
+	entryTick
+)
+
+// effectful tells whether the entry may have effects.
+func (e entry) effectful() bool { return e >= entryFilter }
+
+// Bookkeeping that counts against the limit of effects beside their bytes, so that a flood of tiny ones is bounded too.
+const effectOverhead = 64
+
+// call is what one call of a guest reads and what it leaves behind. It belongs to an instance and is used again, so that an average call
+// allocates nothing until it has effects. Everything the guest hands over is copied into the arena and kept as spans of it.
+type call struct {
+	entry entry
+	msg   *Message // nil without a message
+
+	arena    []byte
+	own      []byte // the instance's arena, while arena is the copy that was handed over
+	overhead int64
+	emits    []emitted
+	headers  []pair // of all emits, in order; those from pending on wait for the next emit
+	pending  int
+	ttl      time.Duration
+	delay    time.Duration
+
+	body, channel       span
+	bodySet, channelSet bool
+	changes             []pair // set_header, in order
+	writes              writes
+
+	retryAfter time.Duration
+	offers     Kind // what opt(OptOffers) said; 0 if it did not
+	reason     string
+	logged     int    // bytes of log text
+	scratch    []byte // an encoded header block
+	encoded    bool
+	stateErr   error // the store failed under a read
+}
+
+type span struct{ from, n int }
+
+// pair is a header; deleted ones carry no value.
+type pair struct {
+	name, value span
+	deleted     bool
+}
+
+type emitted struct {
+	channel, body span
+	first, end    int // its headers
+	ttl, delay    time.Duration
+}
+
+// Buffers above this size are not kept from one call to the next.
+const keepBuffer = 1 * mib
+
+func (c *call) reset(e entry, m *Message) {
+	if c.own != nil {
+		c.arena = c.own
+	}
+	if cap(c.arena) > keepBuffer {
+		c.arena = nil
+	}
+	if cap(c.scratch) > keepBuffer {
+		c.scratch = nil
+	}
+	c.writes.reset()
+	*c = call{
+		entry: e, msg: m,
+		arena: c.arena[:0], emits: c.emits[:0], headers: c.headers[:0], changes: c.changes[:0], scratch: c.scratch[:0],
+		writes: c.writes,
+	}
+}
+
+// fits tells whether n more bytes of effects stay within the limit.
+func (c *call) fits(n int64, limit int64) bool {
+	return int64(len(c.arena))+c.overhead+effectOverhead+n <= limit
+}
+
+// keep copies b into the arena.
+func (c *call) keep(b []byte) span {
+	s := span{len(c.arena), len(b)}
+	c.arena = append(c.arena, b...)
+	return s
+}
+
+func (c *call) bytes(s span) []byte { return c.arena[s.from : s.from+s.n : s.from+s.n] }
+
+// headerBlock is field 4, encoded when it is first asked for.
+func (c *call) headerBlock() []byte {
+	if !c.encoded {
+		c.scratch = abi.AppendCount(c.scratch[:0], len(c.msg.Headers))
+		for _, h := range c.msg.Headers {
+			c.scratch = abi.AppendHeader(c.scratch, h.Name, h.Value)
+		}
+		c.encoded = true
+	}
+	return c.scratch
+}
+
+// effects hands over what the call wants done, in one copy that nothing else refers to. The spans point into it from then on.
+func (c *call) effects() Effects {
+	if len(c.arena) == 0 && len(c.writes.list) == 0 {
+		return Effects{}
+	}
+	c.own, c.arena = c.arena, bytes.Clone(c.arena)
+	var e Effects
+	if len(c.emits) > 0 {
+		e.Emits = make([]Emit, len(c.emits))
+		for i, m := range c.emits {
+			e.Emits[i] = Emit{Channel: string(c.bytes(m.channel)), Body: c.bytes(m.body), TTL: m.ttl, Delay: m.delay}
+			for _, h := range c.headers[m.first:m.end] {
+				e.Emits[i].Headers = append(e.Emits[i].Headers, Header{string(c.bytes(h.name)), string(c.bytes(h.value))})
+			}
+		}
+	}
+	e.State = c.writes.changes(c)
+	return e
+}
+
+// modified fills in the message as a filter left it.
+func (c *call) modified(o *Outcome) {
+	o.Body, o.Headers, o.Channel = c.msg.Body, c.msg.Headers, c.msg.Channel
+	if c.bodySet {
+		o.Body = c.bytes(c.body)
+	}
+	if c.channelSet {
+		o.Channel = string(c.bytes(c.channel))
+	}
+	if len(c.changes) > 0 {
+		o.Headers = c.changedHeaders()
+	}
+	o.Changed = c.bodySet || c.channelSet || len(c.changes) > 0
+}
+
+// changedHeaders applies set_header in order: a set takes the place of the first header of that name, or goes to the end, and removes the others.
+func (c *call) changedHeaders() []Header {
+	headers := append(make([]Header, 0, len(c.msg.Headers)+len(c.changes)), c.msg.Headers...)
+	for _, change := range c.changes {
+		name := string(c.bytes(change.name))
+		kept, placed := headers[:0], change.deleted
+		for _, h := range headers {
+			switch {
+			case h.Name != name:
+				kept = append(kept, h)
+			case !placed:
+				kept, placed = append(kept, Header{name, string(c.bytes(change.value))}), true
+			}
+		}
+		if !placed {
+			kept = append(kept, Header{name, string(c.bytes(change.value))})
+		}
+		headers = kept
+	}
+	return headers
+}

@@ -1,0 +1,144 @@
+package plugins
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/getevo/rmds-router/plugins/internal/screen"
+)
+
+// problem is an error of a plugin, in the one form that all of them have: who, where, what.
+func (c Config) problem(kind error, format string, args ...any) error {
+	return &problem{kind, fmt.Sprintf("plugin %s: %s: %s", c.Name, c.File, fmt.Sprintf(format, args...))}
+}
+
+// Load reads, checks and compiles a module, instantiates it once and runs rmds_init, so that a plugin that is returned works. The error is one line that names the
+// file, what is wrong and what to do; nothing is left behind.
+func (h *Host) Load(ctx context.Context, c Config) (*Plugin, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	module, err := c.readModule()
+	if err != nil {
+		return nil, err
+	}
+	info, err := screen.Module(module)
+	if err != nil {
+		return nil, c.problem(ErrModule, "%v", err)
+	}
+	p := &Plugin{
+		host: h, config: c.withModuleDefaults(info.GoGuest, false), closed: make(chan struct{}), emit: make(map[string]bool),
+		lines: lineGate{credit: lineBurst, last: monotonic()},
+	}
+	if p.guest, err = h.compile(ctx, p.config, module); err != nil {
+		return nil, err
+	}
+	if err := p.prepare(ctx, info, c); err != nil {
+		p.guest.close(ctx)
+		return nil, err
+	}
+	if err := p.start(ctx); err != nil {
+		p.pool.close(ctx)
+		p.guest.close(ctx)
+		return nil, err
+	}
+	return p, nil
+}
+
+// readModule reads the file and checks it against the pin.
+func (c Config) readModule() ([]byte, error) {
+	f, err := os.Open(c.File)
+	if err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return nil, c.problem(ErrFile, "cannot be opened: %v", err)
+	}
+	defer f.Close()
+	module, err := io.ReadAll(io.LimitReader(f, screen.MaxModule+1))
+	if err != nil {
+		return nil, c.problem(ErrFile, "cannot be read: %v", err)
+	}
+	if sum := sha256.Sum256(module); c.SHA256 != "" && !strings.EqualFold(c.SHA256, hex.EncodeToString(sum[:])) {
+		return nil, c.problem(ErrPin, "has sha256 %s, but the configuration pins %s", hex.EncodeToString(sum[:]), strings.ToLower(c.SHA256))
+	}
+	return module, nil
+}
+
+// compile makes the guest, through the cache if there is one. What is wrong with the cache never keeps a good module from loading.
+func (h *Host) compile(ctx context.Context, c Config, module []byte) (*guest, error) {
+	defer h.compiles.lock(sha256.Sum256(module))()
+	g, err := compile(ctx, module, c.Limits.Memory, h.options.CacheDir)
+	if err != nil && h.options.CacheDir != "" {
+		cacheErr := err
+		if g, err = compile(ctx, module, c.Limits.Memory, ""); err == nil {
+			h.options.Logger.Warn().Str("plugin", c.Name).Str("cache", h.options.CacheDir).Err(cacheErr).Msg("compilation cache not used")
+		}
+	}
+	if err != nil {
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		if strings.Contains(text, "over limit of") {
+			text += fmt.Sprintf("; raise limits.memory, now %d MiB", c.Limits.Memory/mib)
+		}
+		return nil, c.problem(ErrModule, "%s", text)
+	}
+	return g, nil
+}
+
+// prepare checks the contract and sets up what calls need.
+func (p *Plugin) prepare(ctx context.Context, info screen.Info, c Config) error {
+	p.log = p.host.options.Logger.With().Str("plugin", c.Name).Logger()
+	if err := p.guest.link(ctx); err != nil {
+		return c.problem(ErrModule, "%v", err)
+	}
+	if err := p.guest.checkImports(); err != nil {
+		return c.problem(ErrContract, "%v", err)
+	}
+	var err error
+	if p.kind, err = p.guest.checkExports(); err != nil {
+		return c.problem(ErrContract, "%v", err)
+	}
+	kv := p.guest.importsKV()
+	p.config = c.withModuleDefaults(info.GoGuest, kv)
+	p.pool = newPool(p.config.Pool, p.newInstance, func() { p.counts.discarded.Add(1) })
+	if kv && c.Allow.KV {
+		p.overlay = newOverlay(p.pool.renew)
+	}
+	for _, channel := range c.Allow.Emit {
+		p.anyEmit = p.anyEmit || channel == "*"
+		p.emit[channel] = true
+	}
+	if kv && !c.Allow.KV {
+		p.log.Warn().Msg("the module imports kv functions, but allow.kv is off: they answer that they are denied")
+	}
+	return nil
+}
+
+// start makes the first instance, which shows that the guest works and says what it offers.
+func (p *Plugin) start(ctx context.Context) error {
+	if p.kind&Command == 0 {
+		in, err := p.pool.take(ctx)
+		if err != nil {
+			return err
+		}
+		if offers := in.call.offers; offers != 0 {
+			p.kind &= offers
+		}
+		p.pool.put(in, useOther)
+	}
+	if p.kind == 0 {
+		return p.config.problem(ErrContract, "offers only entry points that it does not export")
+	}
+	if p.config.Tick > 0 && p.kind&Ticks == 0 {
+		return p.config.problem(ErrContract, "tick is set, but the module serves no rmds_tick")
+	}
+	return p.host.enter(p)
+}

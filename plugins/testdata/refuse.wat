@@ -1,0 +1,15 @@
+;; Refuses to start, with a reason; checks before that nothing but its own settings can be reached.
+(module
+  (import "rmds1" "fail" (func $fail (param i32 i32)))
+  (import "rmds1" "emit" (func $emit (param i32 i32 i32 i32) (result i32)))
+  (import "rmds1" "kv_set" (func $kv_set (param i32 i32 i32 i32) (result i32)))
+  (import "rmds1" "header" (func $header (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "no licence")
+  (func (export "rmds_init") (result i32)
+    (if (i32.ne (call $emit (i32.const 0) (i32.const 2) (i32.const 0) (i32.const 1)) (i32.const -5)) (then unreachable))
+    (if (i32.ne (call $kv_set (i32.const 0) (i32.const 2) (i32.const 0) (i32.const 1)) (i32.const -5)) (then unreachable))
+    (if (i32.ne (call $header (i32.const 0) (i32.const 2) (i32.const 0) (i32.const 1)) (i32.const -5)) (then unreachable))
+    (call $fail (i32.const 0) (i32.const 10))
+    (i32.const 3))
+  (func (export "rmds_handle") (param i32) (result i32) i32.const 0))

@@ -1,0 +1,2 @@
+(module (import "rmds1" "kv_put" (func (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1) (func (export "rmds_handle") (param i32) (result i32) i32.const 0))

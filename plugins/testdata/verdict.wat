@@ -1,0 +1,36 @@
+;; Does what the body's first byte says: a digit is returned as the verdict, after one emit and one key written.
+;; Letters: t traps, l loops for ever, r recurses for ever, s sleeps for an hour, x exits, w returns 0 after a reason, d asks for 1500 ms.
+(module
+  (import "rmds1" "read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "rmds1" "emit" (func $emit (param i32 i32 i32 i32) (result i32)))
+  (import "rmds1" "kv_set" (func $kv_set (param i32 i32 i32 i32) (result i32)))
+  (import "rmds1" "fail" (func $fail (param i32 i32)))
+  (import "rmds1" "opt" (func $opt (param i32 i64) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "alerts")
+  (data (i32.const 32) "a reason")
+  (func $recurse (param i32) (result i32)
+    (i32.add (call $recurse (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
+  (func $do (param $n i32) (result i32) (local $c i32)
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1)))
+    (local.set $c (i32.load8_u (i32.const 0)))
+    (drop (call $emit (i32.const 16) (i32.const 6) (i32.const 0) (i32.const 1)))
+    (drop (call $kv_set (i32.const 16) (i32.const 6) (i32.const 0) (i32.const 1)))
+    (if (i32.eq (local.get $c) (i32.const 116)) (then unreachable))
+    (if (i32.eq (local.get $c) (i32.const 108)) (then (loop $l (br $l))))
+    (if (i32.eq (local.get $c) (i32.const 114)) (then (drop (call $recurse (i32.const 0)))))
+    (if (i32.eq (local.get $c) (i32.const 115)) (then
+      (i64.store (i32.const 1024) (i64.const 7))          ;; user data; then a clock event
+      (i64.store (i32.const 1048) (i64.const 3600000000000))
+      (drop (call $poll (i32.const 1024) (i32.const 2048) (i32.const 1) (i32.const 4096)))))
+    (if (i32.eq (local.get $c) (i32.const 120)) (then (call $exit (i32.const 9))))
+    (call $fail (i32.const 32) (i32.const 8))
+    (if (i32.eq (local.get $c) (i32.const 119)) (then (return (i32.const 0))))
+    (if (i32.eq (local.get $c) (i32.const 100)) (then
+      (drop (call $opt (i32.const 0) (i64.const 1500)))
+      (return (i32.const 2))))
+    (i32.sub (local.get $c) (i32.const 48)))
+  (func (export "rmds_filter") (param i32) (result i32) (call $do (local.get 0)))
+  (func (export "rmds_handle") (param i32) (result i32) (call $do (local.get 0))))
