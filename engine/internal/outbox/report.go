@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
@@ -46,12 +47,21 @@ func (s *stream) record(st *wire.Status) map[string]lane.Position {
 		if !ok {
 			continue
 		}
+		if before, known := s.box.ledger.reader(s.key3(c.Name)); known && older(p.Seq, &c.Totals, &before) {
+			continue
+		}
 		positions[c.Name] = p
 		if err := s.box.ledger.move(s.key3(c.Name), p.Seq, totals(c.Totals)); err != nil {
 			s.event(ReadFailed, c.Name, err.Error())
 		}
 	}
 	return positions
+}
+
+// older tells whether a report was overtaken on its way by a newer one. A receiver's place goes back only with a new run, and the
+// answer to that run's open says so.
+func older(seq uint64, t *wire.Totals, on *store.Reader) bool {
+	return seq < on.Position || seq == on.Position && t.Handled < on.Totals.Handled
 }
 
 // own maps reported positions, newest run first, to one in this log: the newest run that is known here too, and in it the
