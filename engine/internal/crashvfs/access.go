@@ -167,7 +167,6 @@ func (x *file) Sync(vfs.SyncFlag) error {
 		}
 		return err
 	}
-	x.d.synced++
 	x.f.sync()
 	if x.syncNames {
 		x.syncNames = false

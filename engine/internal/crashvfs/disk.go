@@ -38,7 +38,6 @@ type Disk struct {
 	full    bool
 	fail    map[Op]error
 	count   int
-	synced  int
 }
 
 // New returns an empty disk, registered as a VFS under its Name until Close.

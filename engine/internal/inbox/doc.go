@@ -19,7 +19,7 @@ type Log interface {
 	ID() store.ID
 	Run() store.ID
 	WasClean() bool
-	Submit(*store.Tx)
+	Offer(*store.Tx) error
 	Do(*store.Tx) error
 	Positions(sender store.ID) []store.Position
 	Attempts(sender store.ID) []store.AttemptAt

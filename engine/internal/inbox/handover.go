@@ -20,8 +20,7 @@ func (l *receiver) handover() {
 				return
 			}
 		}
-		l.process(&it)
-		if l.box.ctx.Err() != nil {
+		if !l.process(&it) || l.box.ctx.Err() != nil {
 			return
 		}
 	}
@@ -48,8 +47,9 @@ func (l *receiver) pop() (item, bool) {
 	return it, true
 }
 
-// process hands over one frame's messages and counts its skips, in ascending order.
-func (l *receiver) process(it *item) {
+// process hands over one frame's messages and counts its skips, in ascending order. It returns false if a message could not be brought
+// to its end, for then nothing behind it may be handed over: the inbox stops, or the store has failed.
+func (l *receiver) process(it *item) bool {
 	skips := it.skips
 	for i := range it.batches {
 		b := &it.batches[i]
@@ -80,13 +80,14 @@ func (l *receiver) process(it *item) {
 			}
 			d.Sender, d.Node, d.Channel, d.Run, d.Seq = l.key.sender, l.node, it.channel, it.run, seq
 			if !l.deliver(it, d) {
-				return
+				return false
 			}
 		}
 	}
 	for _, s := range skips {
 		l.skip(it, s)
 	}
+	return true
 }
 
 // skip ends messages without a handler.
@@ -113,7 +114,7 @@ func (l *receiver) skip(it *item, s wire.Skip) {
 	})
 }
 
-// deliver brings one message to its end: handled, expired, or dead. It returns false if the inbox stops first.
+// deliver brings one message to its end: handled, expired, or dead. It returns false if the inbox stops first, or the store fails.
 func (l *receiver) deliver(it *item, d *Delivery) bool {
 	key := attemptKey{d.Channel, it.join, d.Run, d.Seq}
 	tried := l.attempts[key]
@@ -162,7 +163,10 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		case Dead:
 			return l.bury(it, d, tried+1, orText(v.Reason, "rejected by its handler"))
 		case Void:
-			return false
+			if !l.pause(v.Delay) {
+				return false
+			}
+			continue
 		case Retry:
 		}
 		tried++

@@ -100,7 +100,8 @@ func (l *receiver) flush() {
 	}
 	if len(tx.Progress) > 0 {
 		l.flushedAt = l.box.now()
-		l.submit(&tx, done, nil)
+		// A closed store ends the lane too: what is not committed is handed over again by the next process.
+		_ = l.submit(&tx, done, nil)
 	}
 }
 
@@ -110,8 +111,8 @@ func (l *receiver) settled(p *progress) func() {
 	return func() { p.committed, p.committedTotals = position, totals }
 }
 
-// submit queues a transaction; l.mu is held.
-func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) {
+// submit queues a transaction; l.mu is held. On an error the store is closed, and after is not called.
+func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) error {
 	l.commits++
 	tx.Must = true
 	tx.Done = func(err error) {
@@ -134,7 +135,12 @@ func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) {
 			notify(l.say)
 		}
 	}
-	l.box.log.Submit(tx)
+	if err := l.box.log.Offer(tx); err != nil {
+		l.commits--
+		l.room.Broadcast()
+		return err
+	}
+	return nil
 }
 
 // commit records an ack: the new place, and with it what the handler wants written.
@@ -161,14 +167,22 @@ func (l *receiver) dead(it *item, seq uint64, letter store.DeadLetter) {
 // together moves the place in the same transaction as what tx holds.
 func (l *receiver) together(it *item, seq uint64, count func(*wire.Totals), tx *store.Tx, after func(error)) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	err := l.submitAt(it, seq, count, tx, after)
+	l.mu.Unlock()
+	if err != nil && after != nil {
+		after(err)
+	}
+}
+
+// submitAt is together under l.mu.
+func (l *receiver) submitAt(it *item, seq uint64, count func(*wire.Totals), tx *store.Tx, after func(error)) error {
 	p := l.progress[it.channel]
 	if p == nil || p.join != it.join { // the join ended while its handler ran: what it did stays, and the place is gone
-		if after != nil || len(tx.Segments)+len(tx.State) > 0 {
-			tx.Progress = nil
-			l.submit(tx, nil, after)
+		if after == nil && len(tx.Segments)+len(tx.State) == 0 {
+			return nil
 		}
-		return
+		tx.Progress = nil
+		return l.submit(tx, nil, after)
 	}
 	p.moveTo(it.run, seq)
 	count(&p.totals)
@@ -178,7 +192,7 @@ func (l *receiver) together(it *item, seq uint64, count func(*wire.Totals), tx *
 	}
 	tx.Progress = []store.Progress{change}
 	p.dirty = false
-	l.submit(tx, []func(){l.settled(p)}, after)
+	return l.submit(tx, []func(){l.settled(p)}, after)
 }
 
 // ahead tells whether any place is ahead of every transaction; l.mu is held.

@@ -165,12 +165,15 @@ func (s *Sender) Drop(channel string) {
 	s.settle()
 }
 
-// Room tells whether another frame may be sent. At least one frame is always allowed in flight.
+// Room tells whether another frame may be sent. At least one batch is always allowed in flight.
 func (s *Sender) Room() bool {
 	if s.phase != Streaming {
 		return false
 	}
-	return len(s.inflight) == 0 || s.messages < s.limits.Messages>>s.shrink && s.bytes < s.limits.Bytes>>s.shrink
+	if n := len(s.inflight); n == 0 || s.inflight[n-1].LastOffset > 0 {
+		return true // the rest of a batch that was begun: nothing of it is committed before all of it has come
+	}
+	return s.messages < s.limits.Messages>>s.shrink && s.bytes < s.limits.Bytes>>s.shrink
 }
 
 // Sent records a frame and returns its number.

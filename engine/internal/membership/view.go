@@ -27,6 +27,7 @@ type Peer struct {
 	wire.Announcement
 	HeardAt Now
 	Online  bool
+	Whole   bool // all its channels are known: an announcement to everybody was heard from this run
 	joins   map[string]wire.AnnouncedChannel
 }
 
@@ -84,7 +85,7 @@ func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change)
 		p = &Peer{joins: map[string]wire.AnnouncedChannel{}}
 		v.peers[a.Node] = p
 	}
-	wasOnline, wasRun := p.Online, p.Run
+	wasOnline, wasRun, wasWhole := p.Online, p.Run, p.Whole
 	altered := v.merge(p, a, partial)
 	p.HeardAt, p.Online = now, !a.Goodbye
 	switch {
@@ -96,7 +97,7 @@ func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change)
 		return p, Appeared
 	case wasRun != a.Run:
 		return p, Restarted
-	case altered:
+	case altered || p.Whole != wasWhole:
 		return p, Altered
 	}
 	return p, Nothing
@@ -109,8 +110,10 @@ func (v *View) merge(p *Peer, a *wire.Announcement, partial bool) (altered bool)
 	}
 	if !same {
 		clear(p.joins)
+		p.Whole = false
 	}
 	if !partial {
+		p.Whole = true
 		for name := range p.joins {
 			if !slices.ContainsFunc(a.Channels, func(c wire.AnnouncedChannel) bool { return c.Name == name }) {
 				delete(p.joins, name)

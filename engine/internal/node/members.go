@@ -24,6 +24,9 @@ func (n *Node) hear(h heard, t *ticks) {
 	if p == nil {
 		return
 	}
+	if !p.Whole {
+		n.ask()
+	}
 	if h.announcement.Ask {
 		t.answer.Reset(jitter(answerWithin / 2))
 	}
@@ -38,6 +41,12 @@ func (n *Node) hear(h heard, t *ticks) {
 	case membership.Restarted, membership.Altered:
 	}
 	n.reconcile(p)
+}
+
+// ask makes the others announce themselves to everybody.
+func (n *Node) ask() {
+	n.asked.Store(true)
+	n.poke()
 }
 
 // changed follows a change of this node's own joins, or of the connection.
@@ -80,7 +89,7 @@ func (n *Node) reconcile(p *membership.Peer) {
 			continue
 		}
 		adds = append(adds, store.AddReader{Store: id, Node: node, Channel: j.Channel, Join: c.Join, Start: j.Start})
-		if c.Ready {
+		if c.Ready && p.Whole { // a lane that opens for some of the channels would send their messages ahead of older ones
 			t.Ready[j.Channel] = c.Join
 		}
 	}

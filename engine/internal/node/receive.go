@@ -78,8 +78,7 @@ func (r *receiver) Event(e transport.Event) {
 		n.mu.Unlock()
 		n.connected.Store(true)
 		n.out.Connected()
-		n.asked.Store(true)
-		n.poke()
+		n.ask()
 	case transport.Disconnected:
 		n.connected.Store(false)
 		n.settled.Store(false)

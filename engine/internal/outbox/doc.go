@@ -20,6 +20,7 @@ type Log interface {
 	Submit(*store.Tx)
 	Do(*store.Tx) error
 	Head(channel string) (store.Head, bool)
+	Newest() uint64
 	Read(channel string, after uint64, maxBytes int) ([]store.Batch, error)
 	Upto(channel string, seq uint64) (uint64, error)
 	Runs() []store.Run

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
@@ -65,24 +66,29 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 	}
 	f.ahead[channel] = ahead
 	if len(ahead) == 0 {
-		return nil, nil
+		return nil, errSoon
 	}
 	return &ahead[0], nil
 }
+
+// errSoon means that a batch is committed and about to become readable; the stream is woken then.
+var errSoon = errors.New("not readable yet")
 
 // next builds the frame that comes next; nil if the reader has everything.
 func (f *feed) next(m *lane.Sender, room frameRoom) (*built, error) {
 	var first *store.Batch
 	var cursor lane.Cursor
-	bound := ^uint64(0) // the first sequence of any other channel
+	newest := f.log.Newest() // what is committed while we look must wait: something older may have come on a channel that was looked at
+	bound := newest + 1      // the first sequence of any other channel
 	for _, name := range m.Channels() {
 		c, _ := m.Cursor(name)
 		b, err := f.peek(name, c.Position.Seq)
-		if err != nil {
-			return nil, err
-		}
 		switch {
-		case b == nil:
+		case errors.Is(err, errSoon):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case b == nil, b.First > newest:
 		case first == nil:
 			first, cursor = b, c
 		case b.First < first.First:
@@ -137,7 +143,7 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 		bytes += need
 		out.frame.Messages += int(b.Count())
 		out.frame.Last = lane.Position{Run: b.Run, Seq: b.Last}
-		if b, err = f.peek(first.Channel, b.Last); err != nil {
+		if b, err = f.peek(first.Channel, b.Last); err != nil && !errors.Is(err, errSoon) {
 			return nil, err
 		}
 	}

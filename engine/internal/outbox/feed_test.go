@@ -42,6 +42,13 @@ func (l *fakeLog) Head(channel string) (h store.Head, ok bool) {
 	return h, ok
 }
 
+func (l *fakeLog) Newest() uint64 {
+	if len(l.batches) == 0 {
+		return 0
+	}
+	return l.batches[len(l.batches)-1].Last
+}
+
 func (l *fakeLog) Read(channel string, after uint64, maxBytes int) (list []store.Batch, _ error) {
 	size := 0
 	for _, b := range l.batches {

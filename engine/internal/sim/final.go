@@ -1,6 +1,9 @@
 package sim
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // final holds the end of the history to the rules.
 func (c *checker) final() {
@@ -22,7 +25,7 @@ func (c *checker) effects() {
 		}
 		state := c.h.Final.State[r.Node][r.Channel]
 		for key, n := range state {
-			if n != 1 {
+			if n != 1 && !c.emittedAgain(key) {
 				c.bad(Effect, "%s counted %s on %s %d times", r.Node, key, r.Channel, n)
 			}
 		}
@@ -31,7 +34,7 @@ func (c *checker) effects() {
 				continue
 			}
 			for key, end := range ends {
-				if end.verdict == Acked && state[key] == 0 && !c.messages[key].expires {
+				if m := c.messages[key]; end.verdict == Acked && state[key] == 0 && !m.expires && !c.excused(m) {
 					c.bad(Effect, "%s handled %s on %s, and its effect is missing", r.Node, key, r.Channel)
 				}
 			}
@@ -40,6 +43,12 @@ func (c *checker) effects() {
 			c.emitted(r, state)
 		}
 	}
+}
+
+// emittedAgain tells whether a message may be in its sender's log twice: emitted before its disk was put back, and after.
+func (c *checker) emittedAgain(key string) bool {
+	m := c.messages[key]
+	return m != nil && c.rolledBack(m.sender.node) && strings.HasPrefix(key, "e/")
 }
 
 // emitted makes what was emitted part of the log when its cause's effect is durable, whether or not the handler was told so.
@@ -64,7 +73,7 @@ func (c *checker) emitted(r Reading, state map[string]int) {
 			continue
 		}
 		for key := range ends {
-			if m := c.messages[key]; m != nil && len(key) > 2 && key[:2] == "e/" && c.emissions[key] == 0 {
+			if m := c.messages[key]; m != nil && strings.HasPrefix(key, "e/") && c.emissions[key] == 0 {
 				c.bad(Effect, "%s was delivered to %s, but the effect it comes from is not in the state of %s", key, f.reader, r.Node)
 			}
 		}
@@ -74,7 +83,7 @@ func (c *checker) emitted(r Reading, state map[string]int) {
 // excused tells whether a message went with a disk that was put back.
 func (c *checker) excused(m *message) bool {
 	b, ok := c.back[m.sender.node]
-	return ok && m.invoked < b[1]
+	return ok && m.accepted > b[0] && m.invoked < b[1]
 }
 
 // losses finds accepted messages that did not end at a reader they were for: one that was on record when the send began, or that

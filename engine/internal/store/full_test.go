@@ -108,6 +108,12 @@ func TestCloseOnAFullDisk(t *testing.T) {
 	if h, _ := s.Head("a"); h.Last != 3 {
 		t.Fatal(h)
 	}
+	d.SetFull(false)
+	send(t, s, messages("a", 1))
+	s.Abort()
+	if s = mustOpen(t, onDisk(d)); s.WasClean() {
+		t.Fatal("the first commit with room did not mark the store as open")
+	}
 }
 
 func TestMaxSize(t *testing.T) {

@@ -176,13 +176,12 @@ func (s *Store) configure(fresh bool) error {
 }
 
 // begin marks the database as open. A node whose disk is full has to start, to deliver what it holds: then the first commit that has
-// room brings the mark along.
+// room brings the mark along, with the clock.
 func (s *Store) begin() error {
 	if s.files.reserve > 0 {
 		s.files.restoreReserve(s.opt.Elapsed())
 	}
 	err := s.w.exec(qSetClean, false, s.clock.base)
-	s.marked = err == nil
 	if err != nil && noRoom(err) {
 		return nil
 	}

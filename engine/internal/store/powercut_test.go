@@ -12,7 +12,7 @@ import (
 	"github.com/getevo/rmds-router/engine/internal/crashvfs"
 )
 
-var cuts = flag.Int("cuts", 5000, "how many power cuts TestPowerCuts makes")
+var cuts = flag.Int("cuts", defaultCuts, "how many power cuts TestPowerCuts makes")
 
 // cutter is a node whose power is cut again and again, and what it must find each time.
 type cutter struct {
@@ -23,8 +23,9 @@ type cutter struct {
 	number  int               // of the newest Tx made
 	sent    []*Tx             // since the last comparison
 	acked   int               // how many of them succeeded: always the first ones
+	seen    map[string]uint64 // per channel, from where on names are compared
 	named   map[uint64]string // sequence: the run that wrote it and its content, once seen durable
-	run     ID
+	store   *Store
 	clock   int64 // the engine time before the newest Tx that succeeded
 	commits int
 	cuts    int
@@ -33,7 +34,7 @@ type cutter struct {
 }
 
 func newCutter(seed uint64, syncMode string) *cutter {
-	c := &cutter{random: rand.New(rand.NewPCG(seed, 1)), disk: crashvfs.New(seed), model: newModel(), named: map[uint64]string{}}
+	c := &cutter{random: rand.New(rand.NewPCG(seed, 1)), disk: crashvfs.New(seed), model: newModel(), named: map[uint64]string{}, seen: map[string]uint64{}}
 	c.opt = onDisk(c.disk)
 	c.opt.Sync, c.opt.BatchMessages = syncMode, 5
 	c.opt.TailBytes, c.opt.checkpointPages = 1+c.random.IntN(500), 5+c.random.IntN(60)
@@ -43,27 +44,44 @@ func newCutter(seed uint64, syncMode string) *cutter {
 
 // cycle makes one life of the node and its end, and compares what is left.
 func (c *cutter) cycle() error {
-	if c.random.IntN(10) > 0 {
-		c.disk.CutAfter(c.random.IntN(150))
+	if c.store == nil || c.random.IntN(6) == 0 { // cut the start, too
+		c.end()
+		c.disk.CutAfter(c.random.IntN(60))
+		if err := c.open(); err != nil && !c.disk.Dead() {
+			return fmt.Errorf("open: %w", err)
+		}
+	} else {
+		c.disk.CutAfter(c.random.IntN(80))
 	}
-	s, err := Open(c.opt)
-	if err == nil {
-		c.run = s.Run()
-		c.live(s)
-		s.Abort()
-	} else if !c.disk.Dead() {
-		return fmt.Errorf("open: %w", err)
+	if c.store != nil {
+		c.live(c.store)
+		c.end()
 	}
 	old := c.disk
-	if c.kill || c.random.IntN(6) == 0 {
+	if c.kill || c.random.IntN(8) == 0 {
 		c.disk = old.Restart()
 	} else {
 		c.disk = old.PowerCut()
 		c.cuts++
 	}
 	old.Close()
+	if err := c.open(); err != nil {
+		return fmt.Errorf("open after the cut: %w", err)
+	}
+	return c.check(c.store)
+}
+
+func (c *cutter) open() (err error) {
 	c.opt.VFS = c.disk.Name()
-	return c.check()
+	c.store, err = Open(c.opt)
+	return err
+}
+
+func (c *cutter) end() {
+	if c.store != nil {
+		c.store.Abort()
+		c.store = nil
+	}
 }
 
 // live submits work until the disk is gone, or for a while.
@@ -97,16 +115,8 @@ func (c *cutter) live(s *Store) {
 	}
 }
 
-// check opens the store on what is left and compares it with the model as of the newest Tx that it holds.
-func (c *cutter) check() error {
-	s, err := Open(c.opt)
-	if err != nil {
-		return fmt.Errorf("open after the cut: %w", err)
-	}
-	defer s.Abort()
-	if now := s.Now(); now < c.clock {
-		return fmt.Errorf("engine time went back from %d to %d", c.clock, now)
-	}
+// check compares what is left with the model as of the newest Tx that it holds.
+func (c *cutter) check(s *Store) error {
 	newest := 0
 	value, found, err := s.Get("n", nil)
 	if err != nil {
@@ -121,6 +131,9 @@ func (c *cutter) check() error {
 	if durable < c.acked {
 		return fmt.Errorf("%w: %d of %d acked", errLost, c.acked-durable, c.acked)
 	}
+	if now := s.Now(); now < c.clock {
+		return fmt.Errorf("engine time went back from %d to %d", c.clock, now)
+	}
 	c.lost += len(c.sent) - durable
 	for _, tx := range c.sent[:durable] {
 		c.model.apply(tx)
@@ -130,6 +143,11 @@ func (c *cutter) check() error {
 	if err := c.model.compare(s); err != nil {
 		return err
 	}
+	if c.random.IntN(8) == 0 {
+		if err := c.model.compareRest(s); err != nil {
+			return err
+		}
+	}
 	return c.names(s)
 }
 
@@ -138,7 +156,7 @@ var errLost = errors.New("acknowledged work is lost")
 // names holds that what a run and a sequence name never changes.
 func (c *cutter) names(s *Store) error {
 	for name := range c.model.heads {
-		batches, err := s.Read(name, 0, 1<<30)
+		batches, err := s.Read(name, c.seen[name], 1<<30)
 		if err != nil {
 			return err
 		}
@@ -150,6 +168,9 @@ func (c *cutter) names(s *Store) error {
 				}
 				c.named[seq] = is
 			}
+			if c.random.IntN(4) == 0 {
+				c.seen[name] = b.First // mostly look at what is new
+			}
 		}
 	}
 	return nil
@@ -158,7 +179,7 @@ func (c *cutter) names(s *Store) error {
 // life cuts the power up to n times, on a disk that starts empty.
 func life(seed uint64, syncMode string, n int) (*cutter, error) {
 	c := newCutter(seed, syncMode)
-	defer func() { c.disk.Close() }()
+	defer func() { c.end(); c.disk.Close() }()
 	for range n {
 		if err := c.cycle(); err != nil {
 			return c, fmt.Errorf("seed %d: %w", seed, err)
@@ -168,7 +189,7 @@ func life(seed uint64, syncMode string, n int) (*cutter, error) {
 }
 
 // cutsPerLife keeps the logs short, and makes enough cuts fall on the first start.
-const cutsPerLife = 25
+const cutsPerLife = 40
 
 // TestPowerCuts cuts the power at random operations and proves each time: what was acknowledged is there; what is there is a
 // prefix of what was submitted, whole; no name of a message changes its meaning; engine time does not go back.
@@ -219,6 +240,7 @@ func TestTheEndOfTheProcessLosesNothing(t *testing.T) {
 					t.Fatal(mode, seed, err)
 				}
 			}
+			c.end()
 			c.disk.Close()
 		}
 	}

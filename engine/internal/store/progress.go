@@ -131,10 +131,11 @@ func (t *txn) writeState() error {
 	return nil
 }
 
-// writeClock keeps the durable ceiling at or above the time of this transaction.
+// writeClock keeps the durable ceiling above the time of this transaction. The first one after Open always writes it, for the ceiling is
+// then where the clock began.
 func (t *txn) writeClock() error {
 	now := t.s.clock.now()
-	if now < t.s.clock.ceiling && t.s.marked {
+	if now < t.s.clock.ceiling {
 		return nil
 	}
 	t.d.ceiling = now + engineLease.Milliseconds()

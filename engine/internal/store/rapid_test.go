@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/getevo/rmds-router/engine/internal/crashvfs"
@@ -77,7 +78,7 @@ func TestModel(t *testing.T) {
 			default:
 				group()
 			}
-			if err := m.compare(s); err != nil {
+			if err := errors.Join(m.compare(s), m.compareRest(s)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -24,8 +24,7 @@ type Store struct {
 	txn       txn
 	kept      []*work // Must work that waits for room, in order
 	runStored bool
-	marked    bool // as open, durably
-	walPages  int  // of the write-ahead log, after the last commit
+	walPages  int // of the write-ahead log, after the last commit
 	retry     retry
 
 	mu     sync.Mutex
@@ -67,12 +66,20 @@ func (s *Store) Err() error {
 // Submit queues a Tx. It does not wait for the disk.
 func (s *Store) Submit(tx *Tx) { s.submit(&work{tx: tx}) }
 
+// Offer is Submit for callers that hold a lock which Done takes: when the store is closed it returns ErrClosed and Done is not called.
+func (s *Store) Offer(tx *Tx) error { return s.queueUp(&work{tx: tx}) }
+
 func (s *Store) submit(w *work) {
+	if err := s.queueUp(w); err != nil {
+		w.finish(err)
+	}
+}
+
+func (s *Store) queueUp(w *work) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		w.finish(ErrClosed)
-		return
+		return ErrClosed
 	}
 	s.queue = append(s.queue, w)
 	s.mu.Unlock()
@@ -80,6 +87,7 @@ func (s *Store) submit(w *work) {
 	case s.wake <- struct{}{}:
 	default:
 	}
+	return nil
 }
 
 // Do submits a Tx and waits for its outcome. Done is called as well, if set. It must not be called from a callback.
@@ -113,6 +121,13 @@ func (s *Store) Head(channel string) (Head, bool) {
 		return Head{}, false
 	}
 	return c.head, true
+}
+
+// Newest is the last sequence of the log, of whichever channel, as of the last commit; 0: it is empty.
+func (s *Store) Newest() uint64 {
+	s.world.mu.RLock()
+	defer s.world.mu.RUnlock()
+	return s.world.next - 1
 }
 
 // Heads returns the state of all channels that the log knows.

@@ -68,7 +68,7 @@ func (s *Store) commit(group []*work) error {
 	err := t.run(group)
 	if err == nil {
 		if t.d.ceiling != 0 {
-			s.clock.ceiling, s.marked = t.d.ceiling, true
+			s.clock.ceiling = t.d.ceiling
 		}
 		return nil
 	}

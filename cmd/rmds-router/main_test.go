@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/getevo/rmds-router/router/admin"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"rmds-router": main})
+}
+
+// The scripts run the real program. Each has two free addresses in $RMDS_HTTP and $NATS, and the plugin host's fixtures in $WASM.
+func TestScripts(t *testing.T) {
+	wasm, err := filepath.Abs("../../plugins/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			for _, name := range []string{"RMDS_HTTP", "NATS"} {
+				address, err := freeAddress()
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, address)
+			}
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "big.txt"), bytes.Repeat([]byte("x"), 16<<10+1), 0o600); err != nil {
+				return err
+			}
+			e.Setenv("WASM", wasm)
+			e.Setenv("HOME", e.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine},
+	})
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// await waits until the router at $RMDS_HTTP answers.
+func await(ts *testscript.TestScript, neg bool, _ []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := admin.NewClient(ts.Getenv("RMDS_HTTP")).Await(ctx); (err != nil) != neg {
+		ts.Fatalf("await: %v", err)
+	}
+}
+
+// holds waits until a file has this content and a line feed; a backslash and an n in it are one too.
+func holds(ts *testscript.TestScript, _ bool, args []string) {
+	want := strings.ReplaceAll(args[1], `\n`, "\n") + "\n"
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && string(data) == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s holds %q (%v), want %q", args[0], data, err, want)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// exits runs a program that must end with this code; stderr looks at its standard error afterwards, as after exec.
+func exits(code int) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		err := ts.Exec(args[0], args[1:]...)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != code {
+			ts.Fatalf("%v ended with %v, want exit code %d", args, err, code)
+		}
+	}
+}
+
+// oneLine demands that the program before wrote one line to standard error, and that it matches.
+func oneLine(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile("stderr")
+	if strings.Count(text, "\n") != 1 || !regexp.MustCompile(args[0]).MatchString(strings.TrimSuffix(text, "\n")) {
+		ts.Fatalf("standard error is %q, want one line like %q", text, args[0])
+	}
+}
+
+// terminate sends SIGTERM to the programs in the background.
+func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	}
+}
+
+// newer marks a database as written by a newer version.
+func newer(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sqlite3.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(db.Exec("PRAGMA user_version=99"))
+	ts.Check(db.Close())
+}
+
+func TestPrintableTakesControlAway(t *testing.T) {
+	for in, want := range map[string]string{"plain ☃\tx": "plain ☃\tx", "\x1b[31mred\r\n": `\x1b[31mred\r\n`, "a\u202eb": `a\u202eb`} {
+		if got := printable(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestPeriod(t *testing.T) {
+	for d, want := range map[time.Duration]string{72 * time.Hour: "72h", 90 * time.Minute: "1h30m", 10 * time.Second: "10s", time.Minute: "1m"} {
+		if got := period(d); got != want {
+			t.Errorf("%s: got %s, want %s", fmt.Sprint(d), got, want)
+		}
+	}
+}

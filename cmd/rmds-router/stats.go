@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/getevo/rmds-router/router/admin"
+)
+
+func newStatsCommand(s *shared) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "stats",
+		Short: "Show the state and the accounts of a running router",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return usage("--output %q is neither table nor json", output)
+			}
+			client, err := s.client()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
+			defer cancel()
+			status, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(status)
+			}
+			return printStats(cmd.OutOrStdout(), status)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func printStats(w io.Writer, s *admin.Status) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	connected := "not connected"
+	if s.NATS.Connected {
+		connected = "connected"
+	}
+	fmt.Fprintf(t, "node\t%s\nversion\t%s\nuptime\t%s\ndatabase\t%s\nNATS\t%s (%s)\n", s.Node, s.Version, time.Duration(s.UptimeS*float64(time.Second)).Round(time.Second), s.Storage, s.NATS.URL, connected)
+	if len(s.Channels) > 0 {
+		fmt.Fprint(t, "\nCHANNEL\tMODE\tCONSUMER\tSTATE\n")
+		for _, c := range s.Channels {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Name, c.Mode, orDash(c.Consumer), orDash(c.State))
+		}
+	}
+	printAccounts(t, s.Accounts)
+	if len(s.Inbound) > 0 {
+		fmt.Fprint(t, "\nRECEIVED ON\tFROM\tPOSITION\tHANDLED\tDEAD\n")
+		for _, i := range s.Inbound {
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\n", i.Channel, i.Sender, i.Position, i.Handled, i.Dead)
+		}
+	}
+	printPlugins(t, s.Plugins)
+	fmt.Fprint(t, "\nSTATISTIC\tVALUE\n")
+	for _, name := range slices.Sorted(maps.Keys(s.Statistic)) {
+		fmt.Fprintf(t, "%s\t%d\n", name, s.Statistic[name])
+	}
+	return t.Flush()
+}
+
+// printAccounts shows what became of every message sent, and whether that is all of them.
+func printAccounts(t io.Writer, accounts []admin.Account) {
+	if len(accounts) == 0 {
+		return
+	}
+	fmt.Fprint(t, "\nSENT ON\tREADER\tACCEPTED\tHANDLED\tDEAD\tEXPIRED\tPURGED\tOVERFLOW\tREMOVED\tCORRUPT\tPRUNED\tPENDING\tBALANCE\n")
+	for _, a := range accounts {
+		balance, reader := "ok", a.Reader
+		if !a.Balanced() {
+			balance = "WRONG"
+		}
+		if a.Ended {
+			reader += " (left)"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", a.Channel, reader, a.Accepted, a.Handled, a.Dead, a.Expired, a.Purged, a.Overflow, a.Removed, a.Corrupt, a.Pruned, a.Pending, balance)
+	}
+}
+
+func printPlugins(t io.Writer, plugins []admin.Plugin) {
+	if len(plugins) == 0 {
+		return
+	}
+	fmt.Fprint(t, "\nPLUGIN\tCALLS\tFAULTS\tVERDICTS\tOWN COUNTS\n")
+	for _, p := range plugins {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\n", p.Name, p.Calls, p.Faults, counts(p.Verdicts), counts(p.Custom))
+	}
+}
+
+// counts lists what is not zero.
+func counts(m map[string]int64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if m[name] != 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", printable(name), m[name]))
+		}
+	}
+	return orDash(strings.Join(parts, ", "))
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,155 @@
+// Package admin is the router's HTTP API on the loopback interface, and the client that the commands reach it with.
+//
+// Requests whose Host is not a loopback name, or that come from a page of another origin, are refused, so that no web page
+// in a browser on this machine can use it. Errors are problem documents as in RFC 9457.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Router is what the API needs of a router.
+type Router interface {
+	// Status never blocks for long and never fails.
+	Status() Status
+	// Ready says why the router cannot take messages, or nil.
+	Ready() error
+	// Send returns once the message is durable.
+	Send(ctx context.Context, channel string, m Outgoing) (Receipt, error)
+	// Watch calls f with every message that this node sends or handles on the channel until stop is called, and how many it
+	// left out before this one. f must not block.
+	Watch(channel string, f func(e Event, lost int64)) (stop func(), err error)
+	// PluginState lists a plugin's durable keys that begin with prefix and come after the key after, in byte order.
+	PluginState(plugin string, prefix, after []byte, limit int) ([]Entry, error)
+}
+
+// Status is the answer to GET /api/v1/status.
+type Status struct {
+	Node    string `json:"node"`
+	Store   string `json:"store"`
+	Run     string `json:"run"`
+	Version string `json:"version"`
+	// Config is the configuration file; empty for a lone node.
+	Config  string  `json:"config"`
+	Storage string  `json:"storage"`
+	UptimeS float64 `json:"uptime_s"`
+	NATS    NATS    `json:"nats"`
+	// Statistic are the engine's counters by name.
+	Statistic map[string]int64 `json:"statistic"`
+	Channels  []Channel        `json:"channels"`
+	Accounts  []Account        `json:"accounts"`
+	Inbound   []Inbound        `json:"inbound"`
+	Plugins   []Plugin         `json:"plugins"`
+}
+
+// NATS is the state of the connection.
+type NATS struct {
+	Connected bool   `json:"connected"`
+	URL       string `json:"url"`
+	Embedded  bool   `json:"embedded"`
+}
+
+// Channel is one channel of this node.
+type Channel struct {
+	Name     string `json:"name"`
+	Mode     string `json:"mode"`
+	Consumer string `json:"consumer"`
+	Own      bool   `json:"own"`
+	// State says what keeps its messages waiting; empty if nothing does.
+	State string `json:"state,omitempty"`
+}
+
+// Account is what became of one channel's messages for one reader: accepted is the sum of all that follow.
+type Account struct {
+	Channel  string `json:"channel"`
+	Reader   string `json:"reader"`
+	Accepted int64  `json:"accepted"`
+	Handled  int64  `json:"handled"`
+	Dead     int64  `json:"dead"`
+	Expired  int64  `json:"expired"`
+	Purged   int64  `json:"purged"`
+	Overflow int64  `json:"overflow"`
+	Removed  int64  `json:"removed"`
+	Corrupt  int64  `json:"corrupt"`
+	Pruned   int64  `json:"pruned"`
+	Pending  int64  `json:"pending"`
+	// Ended says that the reader has left; what waited for it counts as removed.
+	Ended bool `json:"ended,omitempty"`
+}
+
+// Balanced says whether every accepted message is accounted for.
+func (a Account) Balanced() bool {
+	return a.Accepted == a.Handled+a.Dead+a.Expired+a.Purged+a.Overflow+a.Removed+a.Corrupt+a.Pruned+a.Pending
+}
+
+// Inbound is what this node took from one sender on one channel.
+type Inbound struct {
+	Channel  string `json:"channel"`
+	Sender   string `json:"sender"`
+	Position uint64 `json:"position"`
+	Handled  int64  `json:"handled"`
+	Dead     int64  `json:"dead"`
+}
+
+// Plugin is one plugin's counters since the router started.
+type Plugin struct {
+	Name     string           `json:"name"`
+	Calls    int64            `json:"calls"`
+	Faults   int64            `json:"faults"`
+	Verdicts map[string]int64 `json:"verdicts"`
+	// Custom are the counters that the plugin keeps itself.
+	Custom map[string]int64 `json:"custom"`
+}
+
+// Header is a name and a value of a message.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Outgoing is a message to send. TTL 0 means the configured expiry.
+type Outgoing struct {
+	Data    []byte
+	Headers []Header
+	TTL     time.Duration
+}
+
+// Receipt is the answer to a send: the message is durable, or a filter dropped it.
+type Receipt struct {
+	// ID is empty when the message went through outbound filters.
+	ID      string `json:"id"`
+	Dropped bool   `json:"dropped,omitempty"`
+}
+
+// Event is one message that went out of or was handled by this node.
+type Event struct {
+	ID        string   `json:"id"`
+	Channel   string   `json:"channel"`
+	Sender    string   `json:"sender"`
+	Seq       uint64   `json:"seq"`
+	Direction string   `json:"direction"` // in or out
+	CreatedMs int64    `json:"created_ms"`
+	Headers   []Header `json:"headers,omitempty"`
+	// Data is the message as text; DataBase64 is used instead when it is no UTF-8.
+	Data       string `json:"data,omitempty"`
+	DataBase64 []byte `json:"data_base64,omitempty"`
+}
+
+// Entry is one durable key of a plugin. In JSON both parts are base64, with the key as text and the value as a number
+// where they are that.
+type Entry struct{ Key, Value []byte }
+
+type entryJSON struct {
+	Key   []byte  `json:"key"`
+	Text  *string `json:"text,omitempty"`
+	Value []byte  `json:"value"`
+	Int   *int64  `json:"int,omitempty"`
+}
+
+// StatePage is the answer to GET /api/v1/plugins/{name}/state. Next, if not empty, is the after of the next page.
+type StatePage struct {
+	Entries []json.RawMessage `json:"entries"`
+	Next    string            `json:"next,omitempty"`
+}

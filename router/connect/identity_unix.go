@@ -1,0 +1,22 @@
+//go:build unix
+
+package connect
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// identityOf tells files apart whatever they are called.
+func identityOf(info fs.FileInfo) identity {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return identity{Device: uint64(s.Dev), Inode: uint64(s.Ino), known: true}
+	}
+	return identity{}
+}
+
+// unlinked says whether a file has no name any more.
+func unlinked(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || s.Nlink == 0
+}

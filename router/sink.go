@@ -1,0 +1,108 @@
+package router
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/getevo/rmds-router/engine"
+	"github.com/getevo/rmds-router/plugins"
+	"github.com/getevo/rmds-router/router/connect"
+)
+
+// The namespaces of what inputs remember and of what their filters rejected. No plugin can have such a name.
+const (
+	inputNamespace    = "input/"
+	rejectedNamespace = "rejected/"
+)
+
+// sink takes what one input reads: through the outbound filters of its channel, into one transaction with the input's place.
+type sink struct {
+	router  *Router
+	input   string
+	channel string
+	gates   gates
+	log     zerolog.Logger
+	letters uint32
+}
+
+func (s *sink) namespace() string { return inputNamespace + s.input }
+
+// Commit is connect.Sink's.
+func (s *sink) Commit(ctx context.Context, messages [][]byte, place func(n int) []connect.Change) (int, error) {
+	if err := s.gates.take(ctx); err != nil {
+		return 0, err
+	}
+	p := &pass{router: s.router}
+	n, refused := s.gather(ctx, p, messages)
+	if n == 0 && refused != nil {
+		s.gates.release()
+		return 0, refused
+	}
+	var state []engine.StateChange
+	for _, c := range place(n) {
+		state = append(state, engine.StateChange{Namespace: s.namespace(), Key: []byte(c.Key), Value: c.Value})
+	}
+	if err := s.router.commit(ctx, p, state, s.gates); err != nil {
+		return 0, err
+	}
+	return n, refused
+}
+
+// gather runs messages through the filters until one is held, and returns how many came through and why the next did not.
+// What a filter rejects for good is kept, since nobody is there to be told.
+func (s *sink) gather(ctx context.Context, p *pass, messages [][]byte) (int, error) {
+	now := time.Now()
+	for i, data := range messages {
+		before := p.mark()
+		v := p.out(ctx, plugins.Message{Channel: s.channel, Sender: s.router.node, Body: data, Created: now.UnixMilli(), Attempt: 1}, timing{}, 0)
+		switch v.end {
+		case held:
+			p.rewind(before)
+			return i, errors.New(v.reason)
+		case dead:
+			p.rewind(before)
+			s.log.Error().Str("reason", v.reason).Msg("a message is rejected before it was sent; it is kept under " + rejectedNamespace + s.input)
+			p.effects.State = append(p.effects.State, s.letter(now, data, v.reason))
+		}
+	}
+	return len(messages), nil
+}
+
+// letter keeps a rejected message as JSON, under a key that sorts by time.
+func (s *sink) letter(now time.Time, data []byte, reason string) engine.StateChange {
+	key := binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano()))
+	s.letters++
+	key = binary.BigEndian.AppendUint32(key, s.letters)
+	value, err := json.Marshal(struct {
+		Channel string `json:"channel"`
+		Reason  string `json:"reason"`
+		Data    []byte `json:"data"`
+	}{s.channel, reason, data})
+	if err != nil { // text and bytes always have a JSON form
+		value = data
+	}
+	return engine.StateChange{Namespace: rejectedNamespace + s.input, Key: key, Value: value}
+}
+
+// Remembered is connect.Sink's.
+func (s *sink) Remembered() ([]connect.Change, error) {
+	state := s.router.engine.State()
+	var list []connect.Change
+	for key, ok, err := state.Next(s.namespace(), nil); ok || err != nil; key, ok, err = state.Next(s.namespace(), key) {
+		if err != nil {
+			return nil, fmt.Errorf("read what input %s remembers: %w", s.input, err)
+		}
+		value, _, err := state.Get(s.namespace(), key)
+		if err != nil {
+			return nil, fmt.Errorf("read what input %s remembers: %w", s.input, err)
+		}
+		list = append(list, connect.Change{Key: string(key), Value: value})
+	}
+	return list, nil
+}

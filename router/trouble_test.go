@@ -1,0 +1,110 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/getevo/rmds-router/engine"
+	"github.com/getevo/rmds-router/router/config"
+)
+
+// Every error is one line that names its place, and nothing is left behind.
+func TestBadStarts(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"no exports":   {"plugins:\n  - name: p\n    file: WASM/no_exports.wasm\n", "router.yaml:3: plugins[0].file: plugin p: "},
+		"not a filter": {"plugins: [{name: p, file: WASM/counter.wasm, allow: {kv: true}}]\nchannels:\n  - {name: a, inbound: [p]}\n", "router.yaml:3: channels[0].inbound[0]: the plugin p cannot be a filter: "},
+		"no tick":      {"plugins: [{name: p, file: WASM/counter.wasm, tick: 1s}]\n", "router.yaml:1: plugins[0].file: plugin p: "},
+		"wrong pin":    {"plugins: [{name: p, file: WASM/counter.wasm, sha256: " + strings.Repeat("a", 64) + "}]\n", "router.yaml:1: plugins[0].file: plugin p: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFolder(t)
+			cfg, err := f.load(c.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var problems config.Problems
+			r, err := Start(t.Context(), cfg, Options{Logger: zerolog.Nop()})
+			if !errors.As(err, &problems) || !strings.HasPrefix(err.Error(), f.file(c.want)) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want %s", err, f.file(c.want))
+			}
+			if r != nil {
+				closeRouter(t, r)
+			}
+			if left, err := os.ReadDir(f.path); err != nil || len(left) != 1 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+			if _, err := Check(context.Background(), cfg, Options{Logger: zerolog.Nop()}); !errors.As(err, &problems) {
+				t.Errorf("check says %v", err)
+			}
+		})
+	}
+}
+
+func TestProblemsOfTheDatabase(t *testing.T) {
+	f := newFolder(t)
+	r := f.start("node: {id: one}\n")
+	start := func(text string) error {
+		c, err := f.load(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := Start(t.Context(), c, Options{Logger: zerolog.Nop()})
+		if err == nil {
+			closeRouter(t, second)
+		}
+		return err
+	}
+	if err := start("node: {id: one}\n"); !errors.Is(err, engine.ErrStorageInUse) || !strings.Contains(err.Error(), "storage.path: ") || !strings.Contains(err.Error(), f.file("node.db")) {
+		t.Errorf("got %v", err)
+	}
+	closeRouter(t, r)
+	var problems config.Problems
+	if err := start("node: {id: two}\n"); !errors.As(err, &problems) || !strings.Contains(err.Error(), "router.yaml:1: node.id: ") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheEmbeddedServerAsksForCredentials(t *testing.T) {
+	f := newFolder(t)
+	r := f.start("nats: {auth: {user: u, password: p}}\nchannels: [{name: a, own: true, consumer: none}]\n")
+	eventually(t, func() (bool, string) { return r.Status().NATS.Connected, "not connected" })
+	g := newFolder(t)
+	stranger := g.start("nats: {servers: [\"" + r.NATSURL() + "\"]}\n")
+	eventually(t, func() (bool, string) {
+		return strings.Contains(strings.ToLower(g.log.String()), "authorization"), g.log.String()
+	})
+	if stranger.Status().NATS.Connected {
+		t.Error("let in without credentials")
+	}
+}
+
+func TestAnOutputThatFailsIsTriedAgain(t *testing.T) {
+	f := newFolder(t)
+	r := f.start("delivery: {retry_interval: 5ms, max_retry_attempts: 1000}\nchannels: [{name: a, own: true, consumer: out}]\noutputs: [{name: out, type: file, path: DIR/dir/out.txt}]\n")
+	send(t, r, "a", "one")
+	account(t, r, "a", 1)
+	// Its file is moved away and a folder stands in its place.
+	if err := errors.Join(os.Remove(f.file("dir/out.txt")), os.Mkdir(f.file("dir/out.txt"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	sent := int64(1)
+	eventually(t, func() (bool, string) { // an output looks for its file once a second
+		send(t, r, "a", "two")
+		sent++
+		return strings.Contains(f.log.String(), "is a directory"), f.log.String()
+	})
+	if err := os.Remove(f.file("dir/out.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if a := account(t, r, "a", sent); a.Handled != sent {
+		t.Errorf("%+v", a)
+	}
+	if got := f.read("dir/out.txt"); !strings.HasPrefix(got, "two\n") {
+		t.Errorf("got %q", got)
+	}
+}
