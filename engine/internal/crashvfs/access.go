@@ -153,6 +153,7 @@ func (x *file) change(op Op, c change) error {
 		x.f.seen = c.apply(x.f.seen)
 	}
 	if err == nil || hit {
+		c.cut = hit
 		x.f.pending = append(x.f.pending, c)
 	}
 	return err

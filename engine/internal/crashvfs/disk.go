@@ -109,17 +109,20 @@ func (d *Disk) Restart() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dead = true
+	random := d.fork()
 	files := make(map[string]*inode, len(d.files))
-	for name, f := range d.files {
-		files[name] = f.detached()
+	for _, name := range sorted(d.files) {
+		files[name] = d.files[name].detached(random)
 	}
 	durable := make(map[string]*inode, len(d.durable))
-	for name, f := range d.durable {
-		if durable[name] = files[name]; f != d.files[name] {
-			durable[name] = f.detached()
+	for _, name := range sorted(d.durable) {
+		if f := d.durable[name]; f == d.files[name] {
+			durable[name] = files[name]
+		} else {
+			durable[name] = f.detached(random)
 		}
 	}
-	return register(d.fork(), files, durable)
+	return register(random, files, durable)
 }
 
 // PowerCut ends the process and returns the disk as the next one finds it: with all that was synced and with some, none or all of

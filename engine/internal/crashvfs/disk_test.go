@@ -174,6 +174,27 @@ func TestCutAfter(t *testing.T) {
 	}
 }
 
+// TestNothingComesToLightLater holds that what a process found after a restart is all there is.
+func TestNothingComesToLightLater(t *testing.T) {
+	found := map[string]bool{}
+	for seed := range uint64(100) {
+		d, f := synced(t, seed, []byte("old"))
+		d.CutAfter(0)
+		if _, err := f.WriteAt([]byte("new"), 0); err == nil {
+			t.Fatal("not cut")
+		}
+		next := d.Restart()
+		seen := string(next.ReadFile("/f"))
+		found[seen] = true
+		if got := string(next.PowerCut().ReadFile("/f")); got != seen && got != "old" {
+			t.Fatalf("the process found %q, and then there was %q", seen, got)
+		}
+	}
+	if len(found) != 2 {
+		t.Fatal(found)
+	}
+}
+
 func TestFailNext(t *testing.T) {
 	d, f := synced(t, 1, []byte("old"))
 	d.FailNext(Write, sqlite3.IOERR_WRITE)

@@ -14,6 +14,7 @@ type change struct {
 	off      int64
 	data     []byte
 	truncate bool
+	cut      bool // the process did not see it happen
 }
 
 type inode struct {
@@ -28,9 +29,19 @@ func settled(content []byte) *inode {
 	return &inode{seen: slices.Clone(content), durable: content, holders: map[*file]vfs.LockLevel{}}
 }
 
-// detached returns the file for the next process; the one before does not change it any more.
-func (f *inode) detached() *inode {
-	return &inode{seen: f.seen, durable: f.durable, pending: f.pending, room: f.room, holders: map[*file]vfs.LockLevel{}}
+// detached returns the file for the next process; the one before does not change it any more. An operation that was cut either
+// happened or did not: the next process sees what a later power cut may leave.
+func (f *inode) detached(random *rand.Rand) *inode {
+	next := &inode{seen: f.seen, durable: f.durable, pending: f.pending, room: f.room, holders: map[*file]vfs.LockLevel{}}
+	if n := len(next.pending); n > 0 && next.pending[n-1].cut {
+		last := next.pending[n-1]
+		next.pending = next.pending[:n-1]
+		if random.IntN(2) == 0 {
+			last.cut = false
+			next.seen, next.pending = last.apply(next.seen), append(next.pending, last)
+		}
+	}
+	return next
 }
 
 func (c change) apply(b []byte) []byte {

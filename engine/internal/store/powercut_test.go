@@ -128,6 +128,9 @@ func (c *cutter) check(s *Store) error {
 		}
 	}
 	durable := newest - (c.number - len(c.sent))
+	if durable > len(c.sent) {
+		return fmt.Errorf("%d transactions came back after they were found to be lost", durable-len(c.sent))
+	}
 	if durable < c.acked {
 		return fmt.Errorf("%w: %d of %d acked", errLost, c.acked-durable, c.acked)
 	}
