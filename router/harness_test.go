@@ -104,6 +104,12 @@ func send(t *testing.T, r *Router, channel string, bodies ...string) {
 	}
 }
 
+func trySend(t *testing.T, r *Router, channel, body string) error {
+	t.Helper()
+	_, err := r.Send(t.Context(), channel, admin.Outgoing{Data: []byte(body)})
+	return err
+}
+
 // account waits until every message of the channel that this node reads itself has come to its end.
 func account(t *testing.T, r *Router, channel string, accepted int64) admin.Account {
 	t.Helper()

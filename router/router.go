@@ -238,13 +238,14 @@ func (r *Router) Close(ctx context.Context) error {
 func (r *Router) abandon() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	// The error that led here is the one to report.
 	if r.http != nil {
-		r.http.Close(ctx) //nolint:errcheck // the error that led here is the one to report
+		r.http.Close(ctx)
 	}
 	if r.engine != nil {
-		r.engine.Close(ctx) //nolint:errcheck // as above
+		r.engine.Close(ctx)
 	}
-	r.closeRest(ctx) //nolint:errcheck // as above
+	r.closeRest(ctx) //nolint:errcheck // see above
 }
 
 func (r *Router) closeRest(ctx context.Context) error {

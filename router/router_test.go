@@ -64,6 +64,9 @@ func TestInboundVerdictsAndTheirEffects(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	account(t, r, "alerts", 3)
+	if faults := r.Status().Plugins[0].Faults; faults != 1 { // on_error: dead, so there is no second try
+		t.Errorf("%d faults", faults)
+	}
 	if got := f.read("out.txt"); got != "0 passes\n0 passes too\n" {
 		t.Errorf("out: %q", got)
 	}

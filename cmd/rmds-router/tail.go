@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,7 +38,7 @@ the messages go to their readers all the same.`,
 }
 
 func (f *tailFlags) run(cmd *cobra.Command, channel string) error {
-	print, ok := map[string]func(io.Writer, admin.Event) error{"text": printText, "raw": printRaw, "json": printJSON}[f.output]
+	show, ok := map[string]func(io.Writer, admin.Event) error{"text": printText, "raw": printRaw, "json": printJSON}[f.output]
 	if !ok {
 		return usage("--output %q is none of text, raw and json", f.output)
 	}
@@ -52,7 +53,7 @@ func (f *tailFlags) run(cmd *cobra.Command, channel string) error {
 			fmt.Fprintf(os.Stderr, "watching %s; Ctrl-C stops\n", channel)
 		},
 		func(e admin.Event) error {
-			if err := print(out, e); err != nil {
+			if err := show(out, e); err != nil {
 				return err
 			}
 			if err := out.Flush(); err != nil {
@@ -64,14 +65,14 @@ func (f *tailFlags) run(cmd *cobra.Command, channel string) error {
 			return nil
 		},
 		func(n int64) { fmt.Fprintf(os.Stderr, "%d messages came too fast to show\n", n) })
-	if err == errEnough || cmd.Context().Err() != nil {
+	if errors.Is(err, errEnough) || cmd.Context().Err() != nil {
 		return nil
 	}
 	return fmt.Errorf("watch %s: %w", channel, err)
 }
 
 // errEnough ends a tail that has shown what it was asked for.
-var errEnough = fmt.Errorf("enough")
+var errEnough = errors.New("enough")
 
 func (e eventData) bytes() []byte {
 	if e.DataBase64 != nil {

@@ -75,7 +75,7 @@ func (s *Server) Serve(router Router, o Options) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          log.New(o.Logger, "", 0),
+		ErrorLog:          log.New(o.Logger, "", 0), //nolint:forbidigo // net/http takes no other
 	}
 	go func() { s.served <- s.http.Serve(s.listener) }()
 }

@@ -10,7 +10,7 @@ import (
 // identityOf tells files apart whatever they are called.
 func identityOf(info fs.FileInfo) identity {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return identity{Device: uint64(s.Dev), Inode: uint64(s.Ino), known: true}
+		return identity{Device: uint64(s.Dev), Inode: s.Ino, known: true} //nolint:unconvert // of another type on other systems
 	}
 	return identity{}
 }
