@@ -249,13 +249,13 @@ func (c *Connection) emit(out *outbox.Emit, e *Emit, cause *Message, index uint3
 // Commit makes messages and state durable in one transaction and returns when they are. The queue limit of readers does not apply;
 // StorageMaxSize does. If ctx ends first, the error wraps ctx's, and the effects may yet be stored. Queued, if not nil, is called
 // as soon as the effects have their place in the order of commits, or are refused.
-func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) error {
+func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) (Committed, error) {
 	segments, state, delayed, err := c.effects(e, nil)
 	if err != nil {
 		if queued != nil {
 			queued()
 		}
-		return err
+		return Committed{}, err
 	}
 	done := make(chan error, 1)
 	c.node.Store().Submit(&store.Tx{Segments: segments, State: state, Done: func(err error) {
@@ -271,10 +271,27 @@ func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) error
 	}
 	select {
 	case err := <-done:
-		return publicError(err)
+		return Committed{c, segments}, publicError(err)
 	case <-ctx.Done():
-		return fmt.Errorf("the effects may yet be stored: %w", ctx.Err())
+		return Committed{}, fmt.Errorf("the effects may yet be stored: %w", ctx.Err())
 	}
+}
+
+// Committed tells the ids of what a Commit sent.
+type Committed struct {
+	c        *Connection
+	segments []store.Segment
+}
+
+// ID is the id of the nth emit without a delay, from 0; empty if there are not as many.
+func (r Committed) ID(n int) string {
+	for _, s := range r.segments {
+		if n < s.Count {
+			return r.c.messageID(s.First + uint64(n))
+		}
+		n -= s.Count
+	}
+	return ""
 }
 
 // State reads durable state.

@@ -182,7 +182,7 @@ func TestDelayedEmitWaitsAndSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	effects := rmds.Effects{Emits: []rmds.Emit{{Channel: "work", Data: []byte("later"), Delay: 300 * time.Millisecond}, {Channel: "work", Data: []byte("now")}}}
-	if err := connection.Commit(context.Background(), effects, nil); err != nil {
+	if _, err := connection.Commit(context.Background(), effects, nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := connection.Mgmt.Statistic()["queued"]; n != 1 {

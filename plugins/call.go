@@ -34,6 +34,7 @@ type call struct {
 	own      []byte // the instance's arena, while arena is the copy that was handed over
 	overhead int64
 	emits    []emitted
+	latest   string // the latest channel emitted to, kept because the next is mostly the same
 	headers  []pair // of all emits, in order; those from pending on wait for the next emit
 	pending  int
 	ttl      time.Duration
@@ -83,7 +84,7 @@ func (c *call) reset(e entry, m *Message) {
 	c.writes.reset()
 	*c = call{
 		entry: e, msg: m,
-		arena: c.arena[:0], emits: c.emits[:0], headers: c.headers[:0], changes: c.changes[:0], scratch: c.scratch[:0],
+		arena: c.arena[:0], emits: c.emits[:0], latest: c.latest, headers: c.headers[:0], changes: c.changes[:0], scratch: c.scratch[:0],
 		writes: c.writes,
 	}
 }
@@ -124,7 +125,7 @@ func (c *call) effects() Effects {
 	if len(c.emits) > 0 {
 		e.Emits = make([]Emit, len(c.emits))
 		for i, m := range c.emits {
-			e.Emits[i] = Emit{Channel: string(c.bytes(m.channel)), Body: c.bytes(m.body), TTL: m.ttl, Delay: m.delay}
+			e.Emits[i] = Emit{Channel: c.channelName(m.channel), Body: c.bytes(m.body), TTL: m.ttl, Delay: m.delay}
 			for _, h := range c.headers[m.first:m.end] {
 				e.Emits[i].Headers = append(e.Emits[i].Headers, Header{string(c.bytes(h.name)), string(c.bytes(h.value))})
 			}
@@ -132,6 +133,13 @@ func (c *call) effects() Effects {
 	}
 	e.State = c.writes.changes(c)
 	return e
+}
+
+func (c *call) channelName(s span) string {
+	if b := c.bytes(s); c.latest != string(b) {
+		c.latest = string(b)
+	}
+	return c.latest
 }
 
 // modified fills in the message as a filter left it.

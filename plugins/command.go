@@ -21,18 +21,19 @@ func (p *Plugin) runCommand(ctx context.Context, e entry, m *Message) Outcome {
 	}
 	defer p.pool.giveSlot()
 	in := &instance{p: p}
-	in.open()
+	in.open(p.host.watchdog)
+	defer in.shut()
 	in.err = lineWriter{in: in, stream: "stderr"}
 	in.call.reset(e, m)
 	out := &boundedBuffer{limit: int(p.config.Limits.Effects)}
-	config := p.guest.config.WithStartFunctions(abi.ExportStart).
+	config := p.guest.config.
 		WithStdin(bytes.NewReader(m.Body)).WithStdout(out).WithStderr(&in.err).WithNanosleep(in.sleep)
 	for _, v := range environment(m) {
 		config = config.WithEnv(v.Name, v.Value)
 	}
 	p.counts.instances.Add(1)
 	in.begin(p.config.Limits.Timeout)
-	mod, err := p.guest.runtime.InstantiateModule(in, p.guest.compiled, config)
+	mod, err := p.guest.enter(in, config, abi.ExportStart)
 	in.end()
 	if err == nil && in.over() {
 		err = errLate

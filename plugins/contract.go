@@ -28,9 +28,6 @@ func (g *guest) checkImports() error {
 			return fmt.Errorf("imports %s.%s with type %s, want %s", module, name, got, want)
 		}
 	}
-	if len(g.compiled.ImportedMemories()) > 0 {
-		return fmt.Errorf("imports its memory; it must have one of its own and export it as %q", abi.ExportMemory)
-	}
 	return nil
 }
 

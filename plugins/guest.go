@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/getevo/rmds-router/plugins/internal/abi"
+	"github.com/getevo/rmds-router/plugins/internal/meter"
 )
 
 // guest is a compiled module in a runtime of its own, because the memory limit is one of the runtime.
@@ -19,20 +20,20 @@ type guest struct {
 	cache    wazero.CompilationCache
 	compiled wazero.CompiledModule
 	config   wazero.ModuleConfig
+	hasStart bool // it has a start function, exported as meter.StartExport
 }
 
-// compile makes a guest. With a cache folder, what was compiled before is read from there, and what was not is written.
-func compile(ctx context.Context, module []byte, memory int64, cacheDir string) (*guest, error) {
+// compile makes a guest of a rewritten module. With a cache folder, what was compiled before is read from there, and what was not is written.
+func compile(ctx context.Context, module meter.Module, memory int64, cacheDir string) (*guest, error) {
 	cache, err := openCache(cacheDir)
 	if err != nil {
 		return nil, err
 	}
 	config := wazero.NewRuntimeConfig().
 		WithMemoryLimitPages(uint32(memory / page)).
-		WithCloseOnContextDone(true).
 		WithCompilationCache(cache)
-	g := &guest{cache: cache, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
-	if g.compiled, err = g.runtime.CompileModule(ctx, module); err != nil {
+	g := &guest{cache: cache, runtime: wazero.NewRuntimeWithConfig(ctx, config), hasStart: module.Start}
+	if g.compiled, err = g.runtime.CompileModule(ctx, module.Bytes); err != nil {
 		g.close(ctx)
 		return nil, err
 	}
@@ -73,8 +74,36 @@ func (g *guest) link(ctx context.Context) error {
 
 // instantiate makes an instance of a guest and runs _initialize. WASI offers clocks, random numbers and output, but neither files, arguments, environment nor sockets.
 func (g *guest) instantiate(in *instance) (api.Module, error) {
-	config := g.config.WithStartFunctions(abi.ExportInitialize).WithStdout(&in.out).WithStderr(&in.err).WithNanosleep(in.sleep)
-	return g.runtime.InstantiateModule(in, g.compiled, config)
+	config := g.config.WithStdout(&in.out).WithStderr(&in.err).WithNanosleep(in.sleep)
+	return g.enter(in, config, abi.ExportInitialize)
+}
+
+// enter makes an instance that the time limit can stop, and only then runs the guest's first instructions: the start function and the one
+// named, if there is one. The module is nil if there is an error.
+func (g *guest) enter(in *instance, config wazero.ModuleConfig, first string) (api.Module, error) {
+	mod, err := g.runtime.InstantiateModule(in, g.compiled, config.WithStartFunctions())
+	if err != nil {
+		return nil, err
+	}
+	in.arm(mod.ExportedGlobal(meter.StopGlobal).(api.MutableGlobal))
+	names := []string{meter.StartExport, first}
+	if !g.hasStart {
+		names = names[1:]
+	}
+	for _, name := range names {
+		f := mod.ExportedFunction(name)
+		if f == nil {
+			continue
+		}
+		if _, err := f.Call(in); err != nil {
+			mod.Close(context.WithoutCancel(in))
+			if name == meter.StartExport {
+				name = "start function"
+			}
+			return nil, fmt.Errorf("%s failed: %w", name, err)
+		}
+	}
+	return mod, nil
 }
 
 // close frees the runtime; no call may be in it.

@@ -27,6 +27,8 @@ type HostOptions struct {
 type Host struct {
 	options  HostOptions
 	compiles hashLocks
+	watchdog *watchdog
+	loads    sync.WaitGroup
 
 	mu      sync.Mutex
 	plugins map[*Plugin]struct{}
@@ -44,13 +46,22 @@ func NewHost(o HostOptions) *Host {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Host{options: o, plugins: make(map[*Plugin]struct{})}
+	h := &Host{options: o, watchdog: newWatchdog(), plugins: make(map[*Plugin]struct{})}
+	go h.watchdog.run()
+	return h
 }
 
-// Close closes the host's plugins; see Plugin.Close. No plugin can be loaded afterwards.
+// Close waits for loads under way and closes the host's plugins; see Plugin.Close. No plugin can be loaded afterwards. Closing twice does no harm.
 func (h *Host) Close(ctx context.Context) error {
 	h.mu.Lock()
+	again := h.closed
 	h.closed = true
+	h.mu.Unlock()
+	if again {
+		return nil
+	}
+	h.loads.Wait()
+	h.mu.Lock()
 	var open []*Plugin
 	for p := range h.plugins {
 		open = append(open, p)
@@ -60,18 +71,26 @@ func (h *Host) Close(ctx context.Context) error {
 	for _, p := range open {
 		errs = append(errs, p.Close(ctx))
 	}
+	h.watchdog.close()
 	return errors.Join(errs...)
 }
 
-// enter notes an open plugin; it fails once the host is closed.
-func (h *Host) enter(p *Plugin) error {
+// beginLoad fails once the host is closed; otherwise loads.Done must follow.
+func (h *Host) beginLoad() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return ErrClosed
 	}
-	h.plugins[p] = struct{}{}
+	h.loads.Add(1)
 	return nil
+}
+
+// enter notes an open plugin.
+func (h *Host) enter(p *Plugin) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.plugins[p] = struct{}{}
 }
 
 func (h *Host) leave(p *Plugin) {

@@ -28,14 +28,14 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		{"no_exports", "exports none of rmds_filter, rmds_handle, rmds_tick; did you mean rmds_handle where it exports rmds_handel?", plugins.ErrContract},
 		{"no_memory", `does not export its memory; it must export it as "memory"`, plugins.ErrContract},
-		{"own_memory", `imports its memory; it must have one of its own and export it as "memory"`, plugins.ErrContract},
+		{"own_memory", `uses what the host does not support: imports the memory "env"."memory"`, plugins.ErrModule},
 		{"wrong_type", "rmds_handle has type (i64)->i32, want (i32)->i32", plugins.ErrContract},
 		{"unknown_import", "imports rmds1.kv_put, which does not exist in rmds1; did you mean kv_set?", plugins.ErrContract},
 		{"import_type", "imports rmds1.emit with type (i32,i32,i32,i64)->i32, want (i32,i32,i32,i32)->i32", plugins.ErrContract},
 		{"foreign_import", "imports rmds2.emit; the host offers the modules rmds1 and wasi_snapshot_preview1, and env.abort", plugins.ErrContract},
 		{"reexport", "rmds_handle is an imported function; it must be one of the module's own", plugins.ErrContract},
 		{"big_memory", "section memory: min 512 pages (32 Mi) over limit of 256 pages (16 Mi); raise limits.memory, now 16 MiB", plugins.ErrModule},
-		{"trap_start", "does not start: module[] function[_initialize] failed: wasm error: unreachable in $0()", plugins.ErrStart},
+		{"trap_start", "does not start: _initialize failed: wasm error: unreachable in $0()", plugins.ErrStart},
 		{"refuse", "rmds_init refused with 3: no licence", plugins.ErrStart},
 		{"missing", "cannot be opened: no such file or directory", plugins.ErrFile},
 	} {

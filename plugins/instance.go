@@ -38,18 +38,17 @@ const (
 // newInstance instantiates and initialises a guest.
 func (p *Plugin) newInstance(age uint64) (*instance, error) {
 	in := &instance{p: p, age: age}
-	in.open()
+	in.open(p.host.watchdog)
 	in.out = lineWriter{in: in, stream: "stdout"}
 	in.err = lineWriter{in: in, stream: "stderr"}
 	in.call.reset(entryOther, nil)
 	in.begin(max(startTimeout, startFactor*p.config.Limits.Timeout))
 	defer in.end()
 	mod, err := p.guest.instantiate(in)
-	if err == nil && mod.IsClosed() {
-		err = errors.New("exited while starting")
-	}
 	if err != nil {
-		return nil, p.startProblem(in, "does not start: "+in.faultText(err))
+		err = p.startProblem(in, "does not start: "+in.faultText(err))
+		in.discard()
+		return nil, err
 	}
 	in.mod = mod
 	in.filter = mod.ExportedFunction(abi.ExportFilter)
@@ -107,7 +106,7 @@ func (in *instance) spent() bool { return in.over() || (in.mod != nil && in.mod.
 // discard closes the instance; nothing may be running in it.
 func (in *instance) discard() {
 	in.strike()
-	in.timer.Stop()
+	in.shut()
 	if in.mod != nil {
 		in.mod.Close(context.Background())
 	}
@@ -146,15 +145,12 @@ func (a aborted) Error() string { return a.text }
 
 // faultText says in one line how a call ended: no stack trace, but the guest's function if it is known.
 func (in *instance) faultText(err error) string {
+	if in.over() || errors.Is(err, errLate) {
+		return "out of time"
+	}
 	var exit *sys.ExitError
 	if errors.As(err, &exit) {
-		if in.over() {
-			return "out of time"
-		}
 		return fmt.Sprintf("exited with code %d", exit.ExitCode())
-	}
-	if errors.Is(err, errLate) {
-		return "out of time"
 	}
 	var pointer badPointer
 	var abort aborted

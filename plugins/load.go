@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/getevo/rmds-router/plugins/internal/meter"
 	"github.com/getevo/rmds-router/plugins/internal/screen"
 )
 
@@ -24,6 +25,10 @@ func (h *Host) Load(ctx context.Context, c Config) (*Plugin, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if err := h.beginLoad(); err != nil {
+		return nil, err
+	}
+	defer h.loads.Done()
 	c = c.withDefaults()
 	module, err := c.readModule()
 	if err != nil {
@@ -35,7 +40,7 @@ func (h *Host) Load(ctx context.Context, c Config) (*Plugin, error) {
 	}
 	p := &Plugin{
 		host: h, config: c.withModuleDefaults(info.GoGuest, false), closed: make(chan struct{}), emit: make(map[string]bool),
-		lines: lineGate{credit: lineBurst, last: monotonic()},
+		lines: lineGate{credit: lineBurst, last: monotonic()}, faults: lineGate{credit: lineBurst, last: monotonic()},
 	}
 	if p.guest, err = h.compile(ctx, p.config, module); err != nil {
 		return nil, err
@@ -75,11 +80,15 @@ func (c Config) readModule() ([]byte, error) {
 
 // compile makes the guest, through the cache if there is one. What is wrong with the cache never keeps a good module from loading.
 func (h *Host) compile(ctx context.Context, c Config, module []byte) (*guest, error) {
+	metered, err := meter.Rewrite(module)
+	if err != nil {
+		return nil, c.problem(ErrModule, "%v", err)
+	}
 	defer h.compiles.lock(sha256.Sum256(module))()
-	g, err := compile(ctx, module, c.Limits.Memory, h.options.CacheDir)
+	g, err := compile(ctx, metered, c.Limits.Memory, h.options.CacheDir)
 	if err != nil && h.options.CacheDir != "" {
 		cacheErr := err
-		if g, err = compile(ctx, module, c.Limits.Memory, ""); err == nil {
+		if g, err = compile(ctx, metered, c.Limits.Memory, ""); err == nil {
 			h.options.Logger.Warn().Str("plugin", c.Name).Str("cache", h.options.CacheDir).Err(cacheErr).Msg("compilation cache not used")
 		}
 	}
@@ -140,5 +149,6 @@ func (p *Plugin) start(ctx context.Context) error {
 	if p.config.Tick > 0 && p.kind&Ticks == 0 {
 		return p.config.problem(ErrContract, "tick is set, but the module serves no rmds_tick")
 	}
-	return p.host.enter(p)
+	p.host.enter(p)
+	return nil
 }

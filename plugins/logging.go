@@ -63,6 +63,22 @@ func (in *instance) line(level zerolog.Level, stream string, text []byte) {
 	e.Msg(cleanText(text, room))
 }
 
+// logFault logs that a call failed. Every fault is counted, but only as many are logged as lines are.
+func (p *Plugin) logFault(m *Message, reason string) {
+	ok, dropped := p.faults.pass(monotonic())
+	if !ok {
+		return
+	}
+	e := p.log.Warn().Str("fault", reason)
+	if m != nil {
+		e.Str("message_id", m.ID)
+	}
+	if dropped > 0 {
+		e.Int("faults_dropped", dropped)
+	}
+	e.Msg("plugin failed")
+}
+
 // lineWriter is a guest's stdout or stderr: every line is a log line. What a call leaves without a line end is flushed with the call.
 type lineWriter struct {
 	in     *instance

@@ -27,6 +27,7 @@ type Plugin struct {
 	emit    map[string]bool
 	counts  counts
 	lines   lineGate
+	faults  lineGate // apart from lines, so that a guest that floods the log cannot hide its faults
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -103,21 +104,21 @@ func (in *instance) entryPoint(e entry) api.Function {
 
 func (p *Plugin) call(ctx context.Context, e entry, m *Message, argument uint64) Outcome {
 	if p.kind&Command != 0 && e != entryTick {
-		return p.counted(p.runCommand(ctx, e, m))
+		return p.counted(m, p.runCommand(ctx, e, m))
 	}
 	in, err := p.pool.take(ctx)
 	if err != nil {
-		return p.counted(notTaken(err))
+		return p.counted(m, notTaken(err))
 	}
 	f := in.entryPoint(e)
 	if f == nil {
 		p.pool.put(in, useOther)
-		return p.counted(Outcome{Verdict: Fault, Reason: "the module does not export what it is used as"})
+		return p.counted(m, Outcome{Verdict: Fault, Reason: "the module does not export what it is used as"})
 	}
 	code, err := in.run(e, f, m, argument, p.config.Limits.Timeout)
 	o := in.outcome(e, code, err)
 	p.pool.put(in, in.fared(err))
-	return p.counted(o)
+	return p.counted(m, o)
 }
 
 func (in *instance) fared(err error) use {
@@ -138,8 +139,12 @@ func notTaken(err error) Outcome {
 	return Outcome{Verdict: Fault, Reason: err.Error()}
 }
 
-func (p *Plugin) counted(o Outcome) Outcome {
+// counted notes a verdict, and a fault in the log as well.
+func (p *Plugin) counted(m *Message, o Outcome) Outcome {
 	p.counts.verdicts[o.Verdict].Add(1)
+	if o.Verdict == Fault {
+		p.logFault(m, o.Reason)
+	}
 	return o
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tetratelabs/wazero/api"
 )
 
 // newTestPool makes a pool whose instances have no guest.
@@ -17,7 +19,7 @@ func newTestPool(size int) (p *pool, built *int, fail *error) {
 		}
 		*built++
 		in := &instance{age: age}
-		in.open()
+		in.open(newWatchdog())
 		in.begin(time.Hour)
 		in.end()
 		return in, nil
@@ -142,22 +144,40 @@ func TestPoolClose(t *testing.T) {
 	})
 }
 
-func TestLateTimerLeavesTheNextCallAlone(t *testing.T) {
+// flag is a stop global without a guest.
+type flag struct {
+	api.MutableGlobal
+	set bool
+}
+
+func (f *flag) Set(uint64) { f.set = true }
+
+func TestTimeLimit(t *testing.T) {
 	var l timeLimit
-	l.open()
+	w, stop := newWatchdog(), &flag{}
+	l.open(w)
+	l.arm(stop)
 	l.begin(time.Hour)
-	l.check() // as a timer of an earlier call would
+	if !w.look() || l.over() {
+		t.Error("a call is not seen, or ended early")
+	}
 	l.end()
-	l.check()
-	if l.over() {
-		t.Error("the limit struck")
+	if w.look() || l.over() || stop.set {
+		t.Error("the limit struck between calls")
 	}
 	l.begin(-1)
-	l.check()
-	if !l.over() || l.Err() == nil {
+	w.look()
+	if !l.over() || l.Err() == nil || !stop.set {
 		t.Error("the limit did not strike")
 	}
 	l.end()
+	late := &flag{}
+	if l.arm(late); !late.set {
+		t.Error("a guest that came after the limit struck goes on")
+	}
+	if l.shut(); len(w.watched) != 0 {
+		t.Error("the watchdog still watches")
+	}
 }
 
 func TestReadCacheIsBounded(t *testing.T) {

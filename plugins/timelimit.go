@@ -2,8 +2,11 @@ package plugins
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tetratelabs/wazero/api"
 )
 
 // epoch is what monotonic times of the package count from.
@@ -11,34 +14,47 @@ var epoch = time.Now()
 
 func monotonic() time.Duration { return time.Since(epoch) }
 
-// timeLimit ends a guest's call that outlives its time. It is the context that the call runs under: wazero, with WithCloseOnContextDone,
-// looks at Done in every loop and at every call of a function, and closes the module once it is closed. That is one-way: an instance whose
-// limit struck is done with, so that one channel serves it for life and a call costs no allocation here.
+// timeLimit ends a guest's call that outlives its time: the host's watchdog finds the call overdue and sets the global that rewritten
+// modules look at (see internal/meter), upon which the guest traps. That is one-way: an instance whose limit struck is done with.
 //
-// This file and the runtime's WithCloseOnContextDone are all that knows how a guest is stopped.
+// It is the context that calls run under, because an import finds its instance by it; the engine itself does not watch it.
 type timeLimit struct {
-	done   chan struct{}
-	struck atomic.Bool
-	ends   atomic.Int64 // monotonic nanoseconds at which the call under way must end; 0 between calls, overdue once it did not
-	late   bool         // a call ended just as the limit struck
-	timer  *time.Timer
+	watchdog *watchdog
+	done     chan struct{}
+	struck   atomic.Bool
+	ends     atomic.Int64 // monotonic nanoseconds at which the call under way must end; 0 between calls, overdue once it did not
+	late     bool         // a call ended just as the limit struck
+
+	mu   sync.Mutex
+	stop api.MutableGlobal // nil until there is an instance
 }
 
-func (t *timeLimit) open() { t.done = make(chan struct{}) }
+// open puts the limit under the watchdog's eyes; shut must follow.
+func (t *timeLimit) open(w *watchdog) {
+	t.watchdog, t.done = w, make(chan struct{})
+	w.watch(t)
+}
+
+func (t *timeLimit) shut() { t.watchdog.forget(t) }
+
+// arm names the global that stops the guest. If the limit struck before, it is set at once.
+func (t *timeLimit) arm(stop api.MutableGlobal) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stop = stop
+	if t.struck.Load() {
+		stop.Set(1)
+	}
+}
 
 // begin starts the clock of a call.
 func (t *timeLimit) begin(d time.Duration) {
 	t.ends.Store(int64(monotonic() + d))
-	if t.timer == nil {
-		t.timer = time.AfterFunc(d, t.check)
-		return
-	}
-	t.timer.Reset(d)
+	t.watchdog.rouse()
 }
 
 // end stops the clock.
 func (t *timeLimit) end() {
-	t.timer.Stop()
 	if t.ends.Swap(0) == overdue {
 		t.late = true
 	}
@@ -46,17 +62,24 @@ func (t *timeLimit) end() {
 
 const overdue = -1
 
-// check strikes if the call under way is overdue. A timer that fires late, in another call than its own, finds that one not due.
-func (t *timeLimit) check() {
-	if ends := t.ends.Load(); ends > 0 && int64(monotonic()) >= ends && t.ends.CompareAndSwap(ends, overdue) {
+// check strikes if the call under way is overdue; it tells whether there is one.
+func (t *timeLimit) check(now time.Duration) (running bool) {
+	ends := t.ends.Load()
+	if ends > 0 && int64(now) >= ends && t.ends.CompareAndSwap(ends, overdue) {
 		t.strike()
 	}
+	return ends > 0
 }
 
 // strike ends the call under way and makes the instance useless.
 func (t *timeLimit) strike() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.struck.CompareAndSwap(false, true) {
 		close(t.done)
+		if t.stop != nil {
+			t.stop.Set(1)
+		}
 	}
 }
 
@@ -76,7 +99,7 @@ func (t *timeLimit) sleep(nanoseconds int64) {
 // over tells whether the limit struck, or is about to.
 func (t *timeLimit) over() bool { return t.late || t.struck.Load() }
 
-// The methods of context.Context. There is no deadline to ask for: wazero only waits for Done.
+// The methods of context.Context.
 func (t *timeLimit) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (t *timeLimit) Done() <-chan struct{}       { return t.done }
 func (t *timeLimit) Value(any) any               { return nil }

@@ -44,26 +44,31 @@ func (r *Router) sendFiltered(ctx context.Context, channel string, m plugins.Mes
 		}
 		return admin.Receipt{}, fmt.Errorf("%w: %s", admin.ErrHeld, v.reason)
 	}
-	return admin.Receipt{Dropped: v.end == dropped}, r.commit(ctx, p, nil, g)
+	last := len(p.effects.Emits) - 1 // what a filter emits comes before the message that it lets pass
+	done, err := r.commit(ctx, p, nil, g)
+	if v.end == dropped {
+		return admin.Receipt{Dropped: true}, err
+	}
+	return admin.Receipt{ID: done.ID(last)}, err
 }
 
 // commit makes what a pass gathered durable, together with other state, and tells the plugins. The gates are let go when the
 // effects have their place in the order of commits; a failed commit makes later calls void, which finds them before they commit.
-func (r *Router) commit(ctx context.Context, p *pass, state []engine.StateChange, g gates) error {
+func (r *Router) commit(ctx context.Context, p *pass, state []engine.StateChange, g gates) (engine.Committed, error) {
 	p.effects.State = append(p.effects.State, state...)
 	if p.void() {
 		p.settle(errDiscarded)
 		g.release()
-		return fmt.Errorf("%w: an earlier commit of its filters failed; try again", admin.ErrHeld)
+		return engine.Committed{}, fmt.Errorf("%w: an earlier commit of its filters failed; try again", admin.ErrHeld)
 	}
 	if len(p.effects.Emits) == 0 && len(p.effects.State) == 0 {
 		p.settle(nil)
 		g.release()
-		return nil
+		return engine.Committed{}, nil
 	}
 	// The outcome must be known before the plugins are told, so the commit is not bound to the caller's patience.
-	err := r.engine.Commit(context.WithoutCancel(ctx), p.effects, nil)
+	done, err := r.engine.Commit(context.WithoutCancel(ctx), p.effects, nil)
 	p.settle(err)
 	g.release()
-	return err
+	return done, err
 }

@@ -48,7 +48,7 @@ func (s *sink) Commit(ctx context.Context, messages [][]byte, place func(n int) 
 	for _, c := range place(n) {
 		state = append(state, engine.StateChange{Namespace: s.namespace(), Key: []byte(c.Key), Value: c.Value})
 	}
-	if err := s.router.commit(ctx, p, state, s.gates); err != nil {
+	if _, err := s.router.commit(ctx, p, state, s.gates); err != nil {
 		return 0, err
 	}
 	return n, refused

@@ -115,7 +115,7 @@ func (r *Router) tick(ctx context.Context, s *stage) {
 				log.Warn().Str("reason", v.reason).Msg("a tick failed; its effects are discarded")
 				continue
 			}
-			if err := r.commit(ctx, p, nil, g); err != nil {
+			if _, err := r.commit(ctx, p, nil, g); err != nil {
 				log.Warn().Err(err).Msg("a tick's effects could not be stored and are discarded")
 			}
 		}

@@ -58,14 +58,11 @@ func (f *sendFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return fmt.Errorf("send on %s: %w", args[0], err)
 	}
-	switch {
-	case receipt.Dropped:
+	if receipt.Dropped {
 		fmt.Fprintln(cmd.OutOrStdout(), "dropped by a filter")
-	case receipt.ID == "":
-		fmt.Fprintln(cmd.OutOrStdout(), "sent")
-	default:
-		fmt.Fprintln(cmd.OutOrStdout(), receipt.ID)
+		return nil
 	}
+	fmt.Fprintln(cmd.OutOrStdout(), receipt.ID)
 	return nil
 }
 

@@ -65,7 +65,7 @@ func promises(f *facts, want *expectation) []promise {
 	alerts = errors.Join(alerts, alertAccount(f, want), atMost(again, f.kills))
 	repeated := "none twice"
 	if again > 0 {
-		repeated = fmt.Sprintf("%d at a kill twice, in order: a file is at-least-once", again)
+		repeated = fmt.Sprintf("%d of them again after a kill: a file is at-least-once", again)
 	}
 	return []promise{
 		{fmt.Sprintf("killed: the hub %d times, the edge with its NATS once, each with at least %d messages unacknowledged", hubKills, minUnacked), checkKills(f.kills)},

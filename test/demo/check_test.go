@@ -136,7 +136,7 @@ func TestPlan(t *testing.T) {
 		for _, p := range points {
 			count[p.node]++
 			order += p.node + " "
-			if p.handled <= last || p.handled > 80_000 {
+			if p.handled <= last || p.handled > 75_000 {
 				t.Errorf("seed %d: point at %d after %d", seed, p.handled, last)
 			}
 			last = p.handled

@@ -19,7 +19,7 @@ const (
 	growth      = 200 * time.Millisecond
 	growthParts = 60
 	// stuck is how long nothing may happen before the run is taken as over, so that what is missing is reported.
-	stuck = 10 * time.Second
+	stuck = 15 * time.Second
 )
 
 // kill is one SIGKILL.
@@ -43,7 +43,7 @@ func plan(random *rand.Rand, total int64) []point {
 		nodes = append(nodes, hubName)
 	}
 	random.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
-	const first, last = 0.04, 0.80
+	const first, last = 0.04, 0.75 // what the file holds at the start is enough to leave a backlog at the last point
 	part := (last - first) / float64(len(nodes))
 	points := make([]point, len(nodes))
 	for i, name := range nodes {

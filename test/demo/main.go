@@ -20,6 +20,8 @@ import (
 	"time"
 )
 
+const minLines = 100_000
+
 // settings are the command's flags.
 type settings struct {
 	root      string
@@ -36,7 +38,7 @@ func main() {
 	flag.StringVar(&s.root, "root", ".", "the repository's folder")
 	flag.StringVar(&s.binary, "binary", "bin/rmds-router", "the router, in the repository's folder")
 	flag.StringVar(&s.aggregate, "aggregate", "bin/plugins/aggregate.wasm", "the hub's plugin, in the repository's folder")
-	flag.IntVar(&s.lines, "lines", 220_000, "lines of source to send, at least 20000")
+	flag.IntVar(&s.lines, "lines", 225_000, "lines of source to send, at least 100000")
 	flag.Uint64Var(&s.seed, "seed", 0, "decides when to kill; 0 draws one")
 	flag.DurationVar(&s.limit, "limit", 58*time.Second, "fail if it takes longer")
 	flag.BoolVar(&s.keep, "keep", false, "keep the work folder")
@@ -87,8 +89,8 @@ func (s *settings) complete() error {
 			return fmt.Errorf("%w: run \"make demo\" in the repository's folder, which builds it", err)
 		}
 	}
-	if s.lines < 20_000 {
-		return fmt.Errorf("-lines %d: give it 20000 or more, or there is too little to interrupt", s.lines)
+	if s.lines < minLines {
+		return fmt.Errorf("-lines %d: give it %d or more, or there is too little to interrupt", s.lines, minLines)
 	}
 	for s.seed == 0 {
 		s.seed = rand.Uint64() >> 32

@@ -40,6 +40,7 @@ func report(out io.Writer, f *facts, want *expectation, took, flow time.Duration
 
 // accounts prints what became of every channel's messages for every reader.
 func accounts(out io.Writer, f *facts) {
+	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "from\tchannel\treader\taccepted\thandled\tdead\texpired\tpurged\toverflow\tremoved\tcorrupt\tpruned\tpending\tbalanced\t")
 	for _, s := range []*admin.Status{f.edge, f.hub} {

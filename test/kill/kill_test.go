@@ -21,7 +21,7 @@ import (
 const (
 	defaultKills = 30
 	// healing bounds how long it may take until everything is handled, after the last restart.
-	healing = 60 * time.Second
+	healing = 45 * time.Second
 )
 
 // number reads a variable that the environment may have.

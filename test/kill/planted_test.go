@@ -1,8 +1,14 @@
 package kill
 
 import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+
 	"encoding/json"
 	"fmt"
+	"github.com/ncruces/go-sqlite3"
 	"slices"
 	"strings"
 	"testing"
@@ -99,4 +105,28 @@ func alertFor(t *testing.T, file string, line int) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+func TestDamageIsFound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := sqlite3.OpenFlags("file:"+path, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Exec(`CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT); CREATE INDEX i ON t (b);
+		WITH RECURSIVE n (v) AS (VALUES (1) UNION ALL SELECT v + 1 FROM n WHERE v < 3000) INSERT INTO t SELECT v, 'row ' || v FROM n`)
+	if err := errors.Join(err, db.Close(), integrity(path)); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.Replace(data, []byte("row 1234"), []byte("row 4321"), 1) // in the table or in the index, but not in both
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := integrity(path); err == nil {
+		t.Error("a database whose index does not fit its table counts as sound")
+	}
 }

@@ -1,7 +1,7 @@
 package inbox
 
 import (
-	"context"
+	"errors"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/store"
@@ -145,13 +145,10 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		v := ch.consumer(l.box.ctx, d)
 		if v.Kind == Ack {
 			l.commit(it, d.Seq, &v)
-		} else if v.Queued != nil {
-			v.Queued()
+		} else {
+			v.discard()
 		}
 		<-ch.turns
-		if v.Kind != Ack && v.Settled != nil {
-			v.Settled(context.Canceled)
-		}
 		switch v.Kind {
 		case Ack:
 			if careful {
@@ -178,6 +175,19 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		if tried < l.box.opt.MaxAttempts && !l.pause(v.Delay) {
 			return false
 		}
+	}
+}
+
+// errDiscarded is what Settled is told of effects that come with another verdict than Ack.
+var errDiscarded = errors.New("the effects were discarded")
+
+// discard tells the handler that its effects will not be. They are void before the next call may begin.
+func (v *Verdict) discard() {
+	if v.Settled != nil {
+		v.Settled(errDiscarded)
+	}
+	if v.Queued != nil {
+		v.Queued()
 	}
 }
 

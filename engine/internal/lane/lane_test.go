@@ -92,25 +92,41 @@ func (w *world) pump(t *rapid.T) {
 	case None:
 	}
 	for w.sender.Room() {
-		e := w.next()
-		if e == nil {
+		f, ok := w.sender.Again()
+		if !ok {
+			f, ok = w.next(rapid.IntRange(1, 3).Draw(t, "entries"))
+		}
+		if !ok {
 			return
 		}
-		c, _ := w.sender.Cursor(e.channel)
-		last := Position{w.runs[e.run], e.last}
-		n := w.sender.Sent(w.now, Frame{Channel: e.channel, Prev: c.Position, Last: last, Messages: int(e.last - e.first + 1), Bytes: 10})
-		w.frames = append(w.frames, sent{session: w.session, arrival: Arrival{Number: n, Channel: e.channel, Join: 1, Prev: c.Position, Run: last.Run, Last: e.last}})
+		n := w.sender.Sent(w.now, f)
+		w.frames = append(w.frames, sent{session: w.session, arrival: Arrival{Number: n, Channel: f.Channel, Join: 1, Prev: f.Prev, Run: f.Last.Run, Last: f.Last.Seq}})
 	}
 }
 
-func (w *world) next() *entry {
+// next makes a frame of up to so many entries of one channel and run that follow each other in the log.
+func (w *world) next(most int) (f Frame, ok bool) {
 	for i := range w.log {
 		e := &w.log[i]
-		if c, ok := w.sender.Cursor(e.channel); ok && e.last > c.Position.Seq {
-			return e
+		c, carried := w.sender.Cursor(e.channel)
+		last := Position{w.runs[e.run], e.last}
+		switch {
+		case carried && e.last <= c.Position.Seq, !carried:
+		case !ok:
+			f, ok = Frame{Channel: e.channel, Prev: c.Position, Last: last, Messages: int(e.last - e.first + 1), Bytes: 10}, true
+		case most > 1 && e.channel == f.Channel && last.Run == f.Last.Run:
+			f.Last, f.Messages = last, f.Messages+int(e.last-e.first+1)
+		default:
+			return f, true
+		}
+		if ok {
+			most--
+		}
+		if ok && most == 0 {
+			return f, true
 		}
 	}
-	return nil
+	return f, ok
 }
 
 func pick[T any](t *rapid.T, list *[]T, label string) (T, bool) {

@@ -65,6 +65,8 @@ type Sender struct {
 	committed map[string]Position
 	dropped   map[string]bool
 	inflight  []Frame
+	again     []Frame // to be sent again, each just as it was: the receiver may yet get the first copy of any of them
+	broken    bool    // the session cannot go on
 	messages  int
 	bytes     int
 
@@ -114,7 +116,7 @@ func (s *Sender) reset(p Phase, session uint64) {
 	s.phase, s.session, s.number = p, session, 0
 	s.cursors, s.committed, s.dropped = map[string]*Cursor{}, map[string]Position{}, map[string]bool{}
 	s.inflight, s.messages, s.bytes = nil, 0, 0
-	s.rewound = false
+	s.again, s.broken, s.rewound = nil, false, false
 }
 
 // Start is where a channel resumes: at Received, of which everything up to Committed is at its end.
@@ -163,6 +165,21 @@ func (s *Sender) Drop(channel string) {
 	delete(s.cursors, channel)
 	s.dropped[channel] = true
 	s.settle()
+	s.checkAgain()
+}
+
+// checkAgain finds frames to be sent again that cannot be: their numbers stay empty, and the session cannot go on.
+func (s *Sender) checkAgain() {
+	s.broken = slices.ContainsFunc(s.again, func(f Frame) bool { return s.dropped[f.Channel] })
+}
+
+// Again returns the frame that has to be sent next because it went missing: with the same range, for it gets the same number. Otherwise
+// the receiver could take a late first copy for it, and miss what only the second holds.
+func (s *Sender) Again() (Frame, bool) {
+	if len(s.again) == 0 {
+		return Frame{}, false
+	}
+	return s.again[0], true
 }
 
 // Room tells whether another frame may be sent. At least one batch is always allowed in flight.
@@ -182,6 +199,9 @@ func (s *Sender) Sent(now Now, f Frame) uint64 {
 	f.number = s.number
 	c := s.cursors[f.Channel]
 	*c = Cursor{Position: f.Last, Offset: f.LastOffset}
+	if len(s.again) > 0 {
+		s.again = s.again[1:]
+	}
 	if len(s.inflight) == 0 {
 		s.progressAt = now
 	}
@@ -261,6 +281,7 @@ func (s *Sender) rewind(now Now, received uint64) {
 	if !found {
 		return // committed since, or never sent
 	}
+	s.again = append(slices.Clone(s.inflight[i:]), s.again...)
 	for j := len(s.inflight) - 1; j >= i; j-- {
 		f := s.inflight[j]
 		if c := s.cursors[f.Channel]; c != nil {
@@ -271,6 +292,7 @@ func (s *Sender) rewind(now Now, received uint64) {
 	}
 	s.inflight = s.inflight[:i]
 	s.number = received
+	s.checkAgain()
 }
 
 // Due tells what is to be done at now. After Open and Probe it counts as done.
@@ -284,6 +306,9 @@ func (s *Sender) Due(now Now) Action {
 		s.wait = min(2*s.wait, s.limits.MaxRetry)
 		return Open
 	case Streaming:
+		if s.broken {
+			return Reopen
+		}
 		if len(s.inflight) == 0 {
 			return None
 		}
@@ -308,6 +333,8 @@ func (s *Sender) Next() (Now, bool) {
 	switch {
 	case s.phase == Opening:
 		return s.openAt, true
+	case s.phase == Streaming && s.broken:
+		return 0, true
 	case s.phase == Streaming && len(s.inflight) > 0:
 		return min(s.progressAt+s.progress, max(s.heardAt, s.sentAt)+s.limits.Probe), true
 	}

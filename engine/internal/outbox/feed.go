@@ -22,6 +22,7 @@ type frameRoom struct {
 	payload  int
 	messages int
 	now      int64 // engine time: what has expired by now is skipped
+	exact    bool  // the frame holds what is before the bound, whatever the other limits say
 	join     func(channel string) uint64
 }
 
@@ -74,8 +75,39 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 // errSoon means that a batch is committed and about to become readable; the stream is woken then.
 var errSoon = errors.New("not readable yet")
 
+// errMoved means that a frame cannot be made again as it was: the session has to end.
+var errMoved = errors.New("a lost frame cannot be made again")
+
+// again builds a frame that was sent before, with the same range. What of it has ended meanwhile is a skip in it.
+func (f *feed) again(m *lane.Sender, was lane.Frame, room frameRoom) (*built, error) {
+	c, ok := m.Cursor(was.Channel)
+	if !ok {
+		return nil, errMoved
+	}
+	b, err := f.peek(was.Channel, c.Position.Seq)
+	switch {
+	case err != nil:
+		return nil, err
+	case b == nil:
+		return nil, errMoved
+	}
+	bound := was.Last.Seq + 1
+	if was.LastOffset > 0 {
+		bound = b.Last + 1
+	}
+	room.exact = true
+	out, err := f.build(b, c, bound, room)
+	if err == nil && (out.frame.Last != was.Last || out.frame.LastOffset != was.LastOffset) {
+		return nil, errMoved
+	}
+	return out, err
+}
+
 // next builds the frame that comes next; nil if the reader has everything.
 func (f *feed) next(m *lane.Sender, room frameRoom) (*built, error) {
+	if was, ok := m.Again(); ok {
+		return f.again(m, was, room)
+	}
 	var first *store.Batch
 	var cursor lane.Cursor
 	newest := f.log.Newest() // what is committed while we look must wait: something older may have come on a channel that was looked at
@@ -127,7 +159,7 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 		if whole {
 			need = 0
 		}
-		if b != first && (bytes+need > min(frameTarget, room.payload) || out.frame.Messages+int(b.Count()) > room.messages || len(out.data.Skips)+len(skips) > maxSkips) {
+		if b != first && !room.exact && (bytes+need > min(frameTarget, room.payload) || out.frame.Messages+int(b.Count()) > room.messages || len(out.data.Skips)+len(skips) > maxSkips) {
 			break
 		}
 		if need > room.payload {

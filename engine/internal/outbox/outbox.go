@@ -87,7 +87,7 @@ func (b *Outbox) Segments(emits []Emit, unsettled bool) ([]store.Segment, error)
 		channel := emits[i].Channel
 		var w wire.SegmentWriter
 		w.Reset(nil)
-		for ; i < len(emits) && emits[i].Channel == channel; i++ {
+		for ; i < len(emits) && emits[i].Channel == channel && w.Count() < store.DefaultBatchMessages && len(w.Bytes()) < store.DefaultBatchBytes; i++ {
 			m := emits[i].Message
 			if n := size(&m); n > b.opt.MaxMessageSize {
 				b.Release(segments)

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -227,6 +228,10 @@ func (s *stream) event(k EventKind, channel, detail string) {
 func (s *stream) pump() {
 	for s.machine.Room() {
 		f, err := s.feed.next(s.machine, s.room())
+		if errors.Is(err, errMoved) {
+			s.begin()
+			return
+		}
 		if err != nil {
 			s.event(ReadFailed, "", err.Error())
 			return

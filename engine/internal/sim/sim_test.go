@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -41,14 +42,17 @@ func count(t *testing.T) int {
 }
 
 // limit is how long one seed may take in real time: a bubble in which somebody waits for a lock stands still.
-var limit = 15 * time.Second
+const limit = 2 * time.Minute
 
 func play(t *testing.T, seed uint64) {
 	var trace io.Writer
 	if *verbose != "" {
 		trace = &bytes.Buffer{}
 	}
-	hung := time.AfterFunc(limit, func() { panic(fmt.Sprintf("seed %d stands still; run it alone: %s", seed, alone(seed))) })
+	hung := time.AfterFunc(limit, func() {
+		debug.SetTraceback("all")
+		panic(fmt.Sprintf("seed %d stands still; run it alone: %s", seed, alone(seed)))
+	})
 	defer hung.Stop()
 	var result *Result
 	synctest.Test(t, func(*testing.T) { result = Run(seed, trace) })

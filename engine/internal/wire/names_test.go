@@ -114,7 +114,7 @@ func TestMessageID(t *testing.T) {
 		}
 	})
 	good := string(AppendMessageID(nil, exampleID(0), exampleID(9), 5))
-	for _, text := range []string{"", good[:53], good + "A", good[:53] + "=", good[:53] + "\n", good[:53] + "B", "+" + good[1:], good[:50] + "\r\n\r\n"} {
+	for _, text := range []string{"", good[:54], good + "A", good[:54] + "=", good[:54] + "\n", good[:54] + "B", "+" + good[1:], "m+" + good[2:], good[:51] + "\r\n\r\n"} {
 		if _, _, _, err := ParseMessageID(text); !errors.Is(err, ErrMessageID) {
 			t.Errorf("%q: %v", text, err)
 		}
