@@ -72,9 +72,8 @@ type sent struct {
 
 // load sends until it is stopped.
 type load struct {
-	mu   sync.Mutex
 	sent map[string]*sent
-	err  error
+	err  error // of the file; like sent, to be read after finish
 	work sync.WaitGroup
 	stop context.CancelFunc
 }
@@ -82,19 +81,14 @@ type load struct {
 // startLoad lets the file grow and the clients send.
 func startLoad(path string, nodes map[string]*node.Node, seed uint64) *load {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{sent: map[string]*sent{fromFile: {ok: map[int]bool{}}}, stop: cancel}
-	l.work.Go(func() {
-		if err := l.grow(ctx, path, rand.New(rand.NewPCG(seed, 1))); err != nil {
-			l.mu.Lock()
-			l.err = err
-			l.mu.Unlock()
-		}
-	})
+	file := &sent{ok: map[int]bool{}}
+	l := &load{sent: map[string]*sent{fromFile: file}, stop: cancel}
+	l.work.Go(func() { l.err = grow(ctx, path, rand.New(rand.NewPCG(seed, 1)), file) })
 	for name, files := range clients {
 		for _, file := range files {
 			s := &sent{ok: map[int]bool{}}
 			l.sent[file] = s
-			l.work.Go(func() { l.client(ctx, nodes[name], file, s) })
+			l.work.Go(func() { client(ctx, nodes[name], file, s) })
 		}
 	}
 	return l
@@ -108,13 +102,12 @@ func (l *load) finish() (map[string]*sent, error) {
 }
 
 // grow appends lines to the file, in pieces that end anywhere, and at the end completes the last line.
-func (l *load) grow(ctx context.Context, path string, random *rand.Rand) (err error) {
+func grow(ctx context.Context, path string, random *rand.Rand, s *sent) (err error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	s := l.sent[fromFile]
 	var rest []byte
 	for running := true; running; {
 		select {
@@ -140,7 +133,7 @@ func (l *load) grow(ctx context.Context, path string, random *rand.Rand) (err er
 }
 
 // client sends one message after another to a router that may be down.
-func (l *load) client(ctx context.Context, n *node.Node, file string, s *sent) {
+func client(ctx context.Context, n *node.Node, file string, s *sent) {
 	for ctx.Err() == nil {
 		s.lines++
 		pause := 2 * time.Millisecond

@@ -2,16 +2,16 @@ package kill
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-
-	"encoding/json"
-	"fmt"
-	"github.com/ncruces/go-sqlite3"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ncruces/go-sqlite3"
 
 	aggregateref "github.com/getevo/rmds-router/examples/plugins/aggregate/reference"
 	"github.com/getevo/rmds-router/router/admin"

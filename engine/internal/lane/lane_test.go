@@ -407,3 +407,22 @@ func TestSenderGoesBackToTheMissingFrame(t *testing.T) {
 		t.Fatal("the same complaint again must not send everything again at once")
 	}
 }
+
+// TestCommitInLaterRunEndsFramesOfEarlierOne: a status tells only the newest run's place, and that may skip over an earlier run whose
+// frames are in flight too.
+func TestCommitInLaterRunEndsFramesOfEarlierOne(t *testing.T) {
+	one, two := ID{1}, ID{2}
+	s := NewSender(Limits{Messages: 10, Bytes: 1 << 20, Probe: time.Second, Progress: 10 * time.Second, Retry: time.Second, MaxRetry: time.Second})
+	s.Begin(0, 1)
+	s.Opened(0, 1, []Start{{Channel: "c", Committed: Position{one, 5}, Received: Position{one, 5}}})
+	s.Sent(0, Frame{Channel: "c", Prev: Position{one, 5}, Last: Position{one, 9}, Messages: 4})
+	s.Sent(0, Frame{Channel: "c", Prev: Position{one, 9}, Last: Position{two, 20}, Messages: 11})
+	s.Status(0, 1, 2, false, false, map[string]Position{"c": {two, 12}})
+	if n, _ := s.InFlight(); n != 11 {
+		t.Errorf("%d messages in flight, want those of the later run, 11", n)
+	}
+	s.Status(0, 1, 2, false, false, map[string]Position{"c": {two, 20}})
+	if n, _ := s.InFlight(); n != 0 || !s.Room() {
+		t.Errorf("%d messages in flight, want none", n)
+	}
+}

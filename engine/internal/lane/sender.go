@@ -213,8 +213,8 @@ func (s *Sender) Sent(now Now, f Frame) uint64 {
 }
 
 // Status takes what the receiver says of the session: the last frame number it took, whether one is missing after it, whether
-// its handlers are busy, and its committed positions, which only count when they lie in the run that the frames in flight
-// are of. It returns false if the status is of another session.
+// its handlers are busy, and its committed positions, as places in the sender's own log, where sequences grow from run to run. It
+// returns false if the status is of another session.
 func (s *Sender) Status(now Now, session, received uint64, gap, busy bool, committed map[string]Position) bool {
 	if s.phase != Streaming || session != s.session {
 		return false
@@ -242,7 +242,7 @@ func (s *Sender) commit(committed map[string]Position) bool {
 // done tells whether nothing more is to be heard of a frame.
 func (s *Sender) done(f *Frame) bool {
 	p := s.committed[f.Channel]
-	return s.dropped[f.Channel] || p.Run == f.Last.Run && p.Seq >= f.Last.Seq
+	return s.dropped[f.Channel] || p.Seq >= f.Last.Seq
 }
 
 // settle removes what is done from the front of what is in flight. A frame that carries a piece of a batch goes with the one that

@@ -153,11 +153,13 @@ func (n *node) doom() {
 
 // busy keeps everybody sending until something has happened, or not for a while.
 func (n *node) busy(until func() bool) {
-	for range 60 {
+	for i := range 40 {
 		if until() {
 			return
 		}
-		n.w.grant(3)
+		if i%4 == 0 {
+			n.w.grant(2)
+		}
 		time.Sleep(time.Duration(n.w.draw.IntN(60)) * time.Millisecond)
 	}
 }

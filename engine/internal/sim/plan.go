@@ -92,6 +92,7 @@ func config(r *rand.Rand, p *plan) engine.Config {
 	c := engine.Config{
 		EnableCompression: chance(r, 0.5), MaxRetryAttempts: pick(r, 3, 10), MaxInFlight: pick(r, 1, 8, 4096), MaxBytesInFlight: pick(r, 16<<10, 8<<20),
 		MaxMessagesPerReceiver: pick(r, 0, 0, 12), ParallelSenders: 1,
+		StorageMaxSize: 16 << 20, // never reached, but it makes checkpoints frequent
 	}
 	if !p.backups && chance(r, 0.2) {
 		c.DeliveredMessageRetention, c.MessageCleanupInterval = 5*time.Minute, time.Minute
