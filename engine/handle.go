@@ -9,6 +9,7 @@ import (
 
 	"github.com/getevo/rmds-router/engine/internal/inbox"
 	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -139,6 +140,9 @@ func (ch *Channel) callBack(ctx context.Context, d *inbox.Delivery) inbox.Verdic
 	ch.consumer.mu.Lock()
 	callbacks := ch.consumer.callbacks
 	ch.consumer.mu.Unlock()
+	if planted.Overlap {
+		return ch.hurry(ctx, m, callbacks)
+	}
 	for _, f := range callbacks {
 		f(m)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/getevo/rmds-router/engine/internal/harness"
 	"github.com/getevo/rmds-router/engine/internal/node"
 	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/transport"
 	"github.com/getevo/rmds-router/engine/internal/transport/natsconn"
@@ -102,8 +103,12 @@ func (s *setup) nodeOptions() node.Options {
 	} else {
 		conn = natsconn.New(natsconn.Options{Servers: c.NATSServers, Name: "rmds-router " + c.NodeID, NATS: s.nats})
 	}
+	sync := string(c.StorageSync)
+	if planted.NormalSync {
+		sync = string(SyncNormal)
+	}
 	return node.Options{
-		Store:    store.Options{Path: c.StoragePath, VFS: s.harness.VFS, NoLock: s.harness.VFS != "", Sync: string(c.StorageSync), NodeID: c.NodeID, MaxSize: c.StorageMaxSize},
+		Store:    store.Options{Path: c.StoragePath, VFS: s.harness.VFS, NoLock: s.harness.VFS != "", Sync: sync, NodeID: c.NodeID, MaxSize: c.StorageMaxSize},
 		Conn:     conn,
 		Subjects: wire.Subjects{Prefix: c.NATSPrefix, Management: c.ManagementChannel, Discovery: c.DiscoveryChannel, Keepalive: c.KeepaliveChannel},
 		Version:  s.version,

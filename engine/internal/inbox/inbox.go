@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -64,7 +65,7 @@ func (b *Inbox) now() time.Duration { return time.Since(b.start) }
 func (b *Inbox) Attach(name string, join uint64, c Consumer) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if old := b.channels[name]; old != nil && old.join == join {
+	if old := b.channels[name]; old != nil && old.join == join && !planted.AckUnconsumed {
 		return ErrConsumer
 	}
 	b.channels[name] = &channel{name: name, join: join, consumer: c, turns: make(chan struct{}, max(b.opt.Parallel, 1))}

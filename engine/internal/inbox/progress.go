@@ -3,6 +3,7 @@ package inbox
 import (
 	"time"
 
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -115,6 +116,12 @@ func (l *receiver) settled(p *progress) func() {
 func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) error {
 	l.commits++
 	tx.Must = true
+	if planted.AckBeforeCommit {
+		for _, f := range done {
+			f()
+		}
+		notify(l.say)
+	}
 	tx.Done = func(err error) {
 		l.mu.Lock()
 		l.commits--
@@ -186,6 +193,14 @@ func (l *receiver) submitAt(it *item, seq uint64, count func(*wire.Totals), tx *
 	}
 	p.moveTo(it.run, seq)
 	count(&p.totals)
+	if planted.EffectApart && len(tx.State) > 0 {
+		p.dirty = true
+		if !l.paced {
+			l.flushedAt = l.box.now()
+			l.pace()
+		}
+		return l.submit(tx, nil, after)
+	}
 	change := l.change(it.channel, p)
 	if len(tx.Progress) > 0 {
 		change.Dead = tx.Progress[0].Dead

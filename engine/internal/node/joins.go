@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/inbox"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -66,6 +67,9 @@ func (n *Node) enter(j Join) {
 	n.mu.Lock()
 	n.joins[j.Channel] = &j
 	n.mu.Unlock()
+	if planted.AckUnconsumed && j.Role&wire.Reader != 0 {
+		_ = n.Attach(j.Channel, func(context.Context, *inbox.Delivery) inbox.Verdict { return inbox.Verdict{Kind: inbox.Ack} })
+	}
 	n.poke()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/getevo/rmds-router/engine/internal/membership"
 	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -186,6 +187,11 @@ func (n *Node) look() {
 	n.mu.Unlock()
 	for _, p := range gone {
 		n.log.Info().Str("node", p.Node).Msg("a node is offline; its messages wait for it")
+		if planted.LeaveByAbsence {
+			for _, j := range p.Joins() {
+				n.leave(p.Store, j.Name, j.Join)
+			}
+		}
 		n.reconcile(p)
 	}
 	n.settled.Store(settled)

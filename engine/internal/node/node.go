@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/getevo/rmds-router/engine/internal/inbox"
 	"github.com/getevo/rmds-router/engine/internal/membership"
 	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/transport"
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -74,11 +77,17 @@ func Open(o Options) (*Node, error) {
 	}
 	so.Check = func(blob []byte) error { _, err := wire.ParseBatch(blob); return err }
 	so.OnAppend = func([]store.Batch) { n.out.Appended() }
+	if planted.SameRun {
+		so.NewID = func() (id store.ID) { copy(id[:], so.NodeID); return id }
+	}
 	var err error
 	if n.store, err = store.Open(so); err != nil {
 		return nil, err
 	}
 	n.id = n.store.NodeID()
+	if planted.ForgottenMark {
+		n.store.Submit(&store.Tx{Closed: slices.Collect(maps.Keys(n.store.Heads()))})
+	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}

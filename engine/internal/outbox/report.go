@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -110,6 +111,9 @@ func (s *stream) resolve(c wire.StatusChannel) lane.Start {
 			s.event(PositionLost, c.Name, "the reader reports runs that this log does not have; it gets everything since its join again")
 		}
 	} else if before, known := s.box.ledger.reader(s.key3(c.Name)); known && before.Position > committed.Seq {
+		if planted.StaleAck {
+			committed = s.position(before.Position)
+		}
 		s.event(PositionLost, c.Name, fmt.Sprintf("the reader is at %d, behind the %d on record here; it gets what is between again", committed.Seq, before.Position))
 	}
 	if err := s.box.ledger.move(s.key3(c.Name), committed.Seq, totals(c.Totals)); err != nil {

@@ -10,7 +10,6 @@ const Variable = "RMDS_PLANTED"
 const (
 	NameAckBeforeCommit = "ack-before-commit"
 	NameAckUnconsumed   = "ack-without-consumer"
-	NameEarlyFrame      = "frame-before-commit"
 	NameEffectApart     = "effect-before-position"
 	NameNormalSync      = "normal-instead-of-full"
 	NameOverlap         = "overlapping-attempts"
@@ -21,5 +20,5 @@ const (
 )
 
 // Names lists the bugs.
-var Names = []string{NameAckBeforeCommit, NameAckUnconsumed, NameEarlyFrame, NameEffectApart, NameNormalSync, NameOverlap, NameForgottenMark,
+var Names = []string{NameAckBeforeCommit, NameAckUnconsumed, NameEffectApart, NameNormalSync, NameOverlap, NameForgottenMark,
 	NameLeaveByAbsence, NameSameRun, NameStaleAck}

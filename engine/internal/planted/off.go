@@ -9,7 +9,6 @@ const Built = false
 const (
 	AckBeforeCommit = false
 	AckUnconsumed   = false
-	EarlyFrame      = false
 	EffectApart     = false
 	NormalSync      = false
 	Overlap         = false

@@ -14,8 +14,6 @@ var (
 	AckBeforeCommit = chosen == NameAckBeforeCommit
 	// AckUnconsumed: a channel without a consumer acknowledges what comes.
 	AckUnconsumed = chosen == NameAckUnconsumed
-	// EarlyFrame: a batch goes to the readers before its transaction is durable.
-	EarlyFrame = chosen == NameEarlyFrame
 	// EffectApart: what a handler returns commits before the position, not with it.
 	EffectApart = chosen == NameEffectApart
 	// NormalSync: SQLite runs with synchronous=NORMAL though FULL is asked for.
