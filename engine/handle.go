@@ -84,6 +84,9 @@ type Emit struct {
 	Delay   time.Duration // it is sent, and gets its place in the order, this much later in this node's running time
 }
 
+// maxState bounds a key and its value together, in bytes.
+const maxState = 8 << 20
+
 // StateChange sets a key of a namespace, or deletes it if Value is nil.
 type StateChange struct {
 	Namespace  string
@@ -169,7 +172,7 @@ func (ch *Channel) verdict(m *Message, r Result) inbox.Verdict {
 	}
 	segments, state, delayed, err := ch.c.effects(r.Effects, m)
 	switch {
-	case errors.Is(err, ErrHopLimit):
+	case errors.Is(err, ErrHopLimit), errors.Is(err, ErrTooLarge):
 		v.Kind, v.Reason = inbox.Dead, err.Error()
 	case err != nil:
 		v.Kind, v.Reason = inbox.Retry, err.Error()
@@ -197,6 +200,9 @@ func (c *Connection) effects(e Effects, cause *Message) (segments []store.Segmen
 		if s.Namespace == "" || s.Namespace[0] == 0 {
 			return nil, nil, false, fmt.Errorf("state namespace %q: %w: it is empty or reserved", s.Namespace, ErrName)
 		}
+		if n := len(s.Key) + len(s.Value); n > maxState {
+			return nil, nil, false, fmt.Errorf("state of %d bytes in %s, the most is %d: %w", n, s.Namespace, maxState, ErrTooLarge)
+		}
 		state = append(state, store.StateChange(s))
 	}
 	emits := make([]outbox.Emit, 0, len(e.Emits))
@@ -217,6 +223,9 @@ func (c *Connection) effects(e Effects, cause *Message) (segments []store.Segmen
 	}
 	segments, err = c.node.Outbox().Segments(emits, !c.node.Settled())
 	if err != nil {
+		if errors.Is(err, outbox.ErrTooLarge) {
+			return nil, nil, false, fmt.Errorf("%w: %w", ErrTooLarge, err)
+		}
 		return nil, nil, false, publicError(err)
 	}
 	for i := range emits {

@@ -202,6 +202,43 @@ func TestDelayedEmitWaitsAndSurvivesARestart(t *testing.T) {
 	expect(t, "lone", c, []string{"now", "later"})
 }
 
+func TestEffectsThatCannotBeStoredEndTheMessage(t *testing.T) {
+	connection, ch := lone(t, nil)
+	err := ch.Handle(func(_ context.Context, m *rmds.Message) rmds.Result {
+		return rmds.Result{Effects: rmds.Effects{State: []rmds.StateChange{{Namespace: "n", Key: []byte("k"), Value: make([]byte, len(m.Data)<<20)}}}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sendAll(t, ch, []string{"123456789", "1"})
+	account(t, connection, func(a rmds.Account) bool { return a.Dead == 1 && a.Handled == 1 })
+}
+
+func TestReadingItsOwnMessagesCanEnd(t *testing.T) {
+	dir := t.TempDir()
+	config := testConfig(t, dir, "lone", 1)
+	config.MaxMessagesPerReceiver = 5
+	connection, err := rmds.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch, err := connection.JoinChannel("work", rmds.RW, rmds.Own())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sendAll(t, ch, numbered(1, 2))
+	eventually(t, "the reader is on record", func() bool { return len(connection.Accounts()) == 1 })
+	if err := connection.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	connection = open(t, config)
+	connection.Join("work", rmds.RW)
+	a := account(t, connection, func(a rmds.Account) bool { return a.Ended })
+	if a.Removed != 2 {
+		t.Errorf("account %+v, want 2 removed", a)
+	}
+}
+
 func TestALoopOfEmitsIsCut(t *testing.T) {
 	connection, ch := lone(t, func(c *rmds.Config) { c.HopLimit = 5 })
 	if err := ch.Handle(func(_ context.Context, m *rmds.Message) rmds.Result {

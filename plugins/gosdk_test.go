@@ -15,7 +15,7 @@ import (
 func TestGoSDK(t *testing.T) {
 	c := fixture("gosdk")
 	c.File = filepath.Join(t.TempDir(), "gosdk.wasm")
-	c.Config, c.Allow.Emit, c.Limits.Timeout = []byte(`{"x":1}`), []string{"out", "moved"}, time.Second
+	c.Config, c.Allow.Emit, c.Limits.Timeout = []byte(`{"x":1}`), []string{"out", "moved"}, 3*time.Second
 	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", c.File, "./testdata/gosdk")
 	build.Env = append(build.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if out, err := build.CombinedOutput(); err != nil {

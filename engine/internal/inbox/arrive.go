@@ -25,7 +25,7 @@ func (b *Inbox) data(a wire.Address, data []byte) {
 		return
 	}
 	b.mu.Lock()
-	l := b.sessions[d.Session]
+	l := b.sessions[sessionKey{a.From, d.Session}]
 	b.mu.Unlock()
 	if l == nil {
 		b.unknown(a.From, d.Session)
@@ -114,11 +114,15 @@ func (l *receiver) nudge(now time.Duration) {
 	}
 }
 
+// skipBytes is about what a skip takes in memory.
+const skipBytes = 32
+
 // parse checks every batch of a frame before anything of it is taken.
 func parse(d *wire.Data) (batches []wire.Batch, bytes int, err error) {
 	if batches, err = d.ParseBatches(make([]wire.Batch, 0, len(d.Batches))); err != nil {
 		return nil, 0, err
 	}
+	bytes = skipBytes * len(d.Skips)
 	for _, blob := range d.Batches {
 		bytes += len(blob)
 	}

@@ -43,6 +43,8 @@ type Options struct {
 	Writer func(node, channel string) bool
 	// StoreOf tells a node's store, as far as is known.
 	StoreOf func(node string) (store.ID, bool)
+	// OwnerOf tells the node that a store belongs to, as far as is known.
+	OwnerOf func(id store.ID) (node string, ok bool)
 	Event   func(Event)
 }
 

@@ -153,7 +153,7 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		case Ack:
 			if careful {
 				l.careful = false
-				l.settle(0)
+				l.settle(l.box.ctx, 0)
 			}
 			delete(l.attempts, key)
 			return l.box.ctx.Err() == nil

@@ -28,7 +28,7 @@ type Inbox struct {
 	mu       sync.Mutex
 	channels map[string]*channel
 	lanes    map[laneKey]*receiver
-	sessions map[wire.Session]*receiver
+	sessions map[sessionKey]*receiver
 	closed   bool
 
 	ctx      context.Context
@@ -44,6 +44,12 @@ type laneKey struct {
 	scope  string
 }
 
+// sessionKey names a session: a sender's number counts only together with who sends it.
+type sessionKey struct {
+	node    string
+	session wire.Session
+}
+
 // channel is one channel this node reads.
 type channel struct {
 	name     string
@@ -56,7 +62,7 @@ type channel struct {
 func New(o Options, log Log, pub Publisher) *Inbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Inbox{opt: o, log: log, pub: pub, start: time.Now(), channels: map[string]*channel{}, lanes: map[laneKey]*receiver{},
-		sessions: map[wire.Session]*receiver{}, ctx: ctx, cancel: cancel}
+		sessions: map[sessionKey]*receiver{}, ctx: ctx, cancel: cancel}
 }
 
 func (b *Inbox) now() time.Duration { return time.Since(b.start) }
@@ -128,13 +134,14 @@ func (b *Inbox) Counts() Counts {
 var ErrHandler = errors.New("a handler has not returned")
 
 // Close lets running handlers end, starts no more, waits until every verdict is durable, and tells the senders. The log must still be
-// open. If ctx ends while a handler runs, the error wraps ErrHandler; what that handler returns is lost, and its message comes again.
+// open. If ctx ends while a handler runs, the error wraps ErrHandler; what that handler returns is lost, and its message comes again. So it
+// is with verdicts that find no room on a full disk until ctx ends.
 func (b *Inbox) Close(ctx context.Context) error {
 	if err := b.Abort(ctx); err != nil {
 		return err
 	}
 	for _, l := range b.all() {
-		l.settle(0)
+		l.settle(ctx, 0)
 		l.report()
 	}
 	return nil

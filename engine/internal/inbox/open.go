@@ -1,6 +1,8 @@
 package inbox
 
 import (
+	"slices"
+
 	"github.com/getevo/rmds-router/engine/internal/lane"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -19,7 +21,11 @@ func (b *Inbox) open(from string, data []byte) {
 		b.reject(from, "", "open: from a store that is not this node's")
 		return
 	}
-	l := b.lane(laneKey{o.SenderStore, o.Scope}, from)
+	if owner, ok := b.opt.OwnerOf(o.SenderStore); ok && owner != from {
+		b.reject(from, "", "open: from the store of "+owner)
+		return
+	}
+	l := b.lane(laneKey{o.SenderStore, o.Scope}, from, o.Channels)
 	if l == nil {
 		return
 	}
@@ -30,20 +36,24 @@ func (b *Inbox) open(from string, data []byte) {
 	}
 	if old, fresh := l.begin(o, from, readers); fresh {
 		delete(b.sessions, old)
-		b.sessions[o.Session] = l
+		b.sessions[sessionKey{from, o.Session}] = l
 	}
 	b.mu.Unlock()
 	l.report()
 }
 
-// lane finds or starts the lane of a sender.
-func (b *Inbox) lane(k laneKey, node string) *receiver {
+// lane finds or starts the lane of a sender; none is started for channels that no consumer takes.
+func (b *Inbox) lane(k laneKey, node string, wanted []wire.OpenChannel) *receiver {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if l := b.lanes[k]; l != nil {
 		return l
 	}
-	if b.closed || len(b.lanes) >= maxLanes {
+	if b.closed || !slices.ContainsFunc(wanted, func(c wire.OpenChannel) bool { return b.channels[c.Name] != nil }) {
+		return nil // the sender asks again
+	}
+	if len(b.lanes) >= maxLanes {
+		b.reject(node, "", "open: this node takes from as many senders as it can")
 		return nil
 	}
 	l := newReceiver(b, k, node)
@@ -54,13 +64,13 @@ func (b *Inbox) lane(k laneKey, node string) *receiver {
 }
 
 // begin starts a session unless it is an old one; it returns the session it replaces.
-func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel) (old wire.Session, fresh bool) {
+func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel) (old sessionKey, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if o.Session.Run == l.session.Run && o.Session.Counter < l.session.Counter {
 		return old, false
 	}
-	old, l.node = l.session, from
+	old, l.node = sessionKey{l.node, l.session}, from
 	if o.Session != l.session {
 		fresh = true
 		l.session = o.Session

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"context"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/planted"
@@ -163,7 +164,7 @@ func (l *receiver) commit(it *item, seq uint64, v *Verdict) {
 	if v.Queued != nil {
 		v.Queued()
 	}
-	l.settle(speculation)
+	l.settleWithin(speculation)
 }
 
 // dead records a dead letter with the place behind it.
@@ -210,6 +211,16 @@ func (l *receiver) submitAt(it *item, seq uint64, count func(*wire.Totals), tx *
 	return l.submit(tx, []func(){l.settled(p)}, after)
 }
 
+// settleWithin is settle for the goroutine that hands over, which must not pay for a context when there is nothing to wait for.
+func (l *receiver) settleWithin(n int) {
+	l.mu.Lock()
+	wait := l.commits > n
+	l.mu.Unlock()
+	if wait {
+		l.settle(l.box.ctx, n)
+	}
+}
+
 // ahead tells whether any place is ahead of every transaction; l.mu is held.
 func (l *receiver) ahead() bool {
 	for _, p := range l.progress {
@@ -220,11 +231,17 @@ func (l *receiver) ahead() bool {
 	return false
 }
 
-// settle waits until no more than n transactions are under way; with 0 also until every place is durable, unless the store fails.
-func (l *receiver) settle(n int) {
+// settle waits until no more than n transactions are under way; with 0 also until every place is durable. It gives up when ctx ends.
+func (l *receiver) settle(ctx context.Context, n int) {
+	stop := context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.room.Broadcast()
+	})
+	defer stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.commits > n || n == 0 && l.paced {
+	for ctx.Err() == nil && (l.commits > n || n == 0 && l.paced) {
 		l.room.Wait()
 	}
 }

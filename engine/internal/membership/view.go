@@ -74,7 +74,7 @@ const (
 
 // Hear takes an announcement. A partial one (a keepalive of one channel) adds to what is known instead of replacing it.
 func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change) {
-	if a.Node == v.self {
+	if a.Node == v.self || v.taken(a) {
 		return nil, Nothing
 	}
 	p := v.peers[a.Node]
@@ -103,6 +103,22 @@ func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change)
 	return p, Nothing
 }
 
+// taken tells whether another node that is online has announced the store as its own: a store belongs to one node.
+func (v *View) taken(a *wire.Announcement) bool {
+	owner, ok := v.Owner(a.Store)
+	return ok && owner != a.Node
+}
+
+// Owner is the node that is online with a store.
+func (v *View) Owner(id wire.ID) (node string, ok bool) {
+	for name, p := range v.peers {
+		if p.Store == id && p.Online {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 func (v *View) merge(p *Peer, a *wire.Announcement, partial bool) (altered bool) {
 	same := p.Store == a.Store && p.Run == a.Run
 	if same && a.Serial < p.Serial {
@@ -122,6 +138,9 @@ func (v *View) merge(p *Peer, a *wire.Announcement, partial bool) (altered bool)
 		}
 	}
 	for _, c := range a.Channels {
+		if _, known := p.joins[c.Name]; !known && len(p.joins) >= wire.MaxChannels {
+			continue
+		}
 		if p.joins[c.Name] != c {
 			p.joins[c.Name] = c
 			altered = true

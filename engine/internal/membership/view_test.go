@@ -16,7 +16,7 @@ func newTestView() *View {
 }
 
 func announcement(node string, run byte, serial uint64, channels ...string) *wire.Announcement {
-	a := &wire.Announcement{Node: node, Store: wire.ID{1}, Run: wire.ID{run}, Serial: serial}
+	a := &wire.Announcement{Node: node, Store: wire.ID{node[0], node[1]}, Run: wire.ID{run}, Serial: serial}
 	for _, c := range channels {
 		a.Channels = append(a.Channels, wire.AnnouncedChannel{Name: c, Join: 1, Role: wire.Reader})
 	}
@@ -57,6 +57,24 @@ func TestChanges(t *testing.T) {
 		if p != nil && len(p.Joins()) != step.joins {
 			t.Errorf("step %d: %d joins, want %d", i, len(p.Joins()), step.joins)
 		}
+	}
+}
+
+func TestAStoreBelongsToOneNode(t *testing.T) {
+	v := newTestView()
+	v.Connected(0)
+	v.Hear(0, announcement("bob", 1, 1, "shared"), false)
+	thief := announcement("eve", 1, 1, "shared")
+	thief.Store = announcement("bob", 1, 1).Store
+	if p, change := v.Hear(0, thief, false); p != nil || change != Nothing {
+		t.Errorf("a node that announces another's store: %v", change)
+	}
+	if owner, _ := v.Owner(thief.Store); owner != "bob" {
+		t.Errorf("the store is %s's, want bob's", owner)
+	}
+	v.Silent(time.Minute)
+	if _, change := v.Hear(time.Minute, thief, false); change != Appeared {
+		t.Errorf("a node renamed while it was away: %v, want that it appears", change)
 	}
 }
 

@@ -56,6 +56,8 @@ func (n *Node) outboxEvent(e outbox.Event) {
 		log.Info().Msg("a reader left; what waited for it counts as removed")
 	case outbox.ReadFailed:
 		n.limiter.warn(log, "read", "the log could not be read")
+	case outbox.BatchCorrupt:
+		log.Error().Msg("a stored batch is damaged; its messages cannot be delivered and count as corrupt")
 	case outbox.PositionLost:
 		log.Warn().Msg("a reader's place was corrected")
 	}

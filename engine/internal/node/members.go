@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -119,10 +120,23 @@ func (n *Node) reconcileSelf() {
 		}
 	}
 	n.mu.Unlock()
+	for _, r := range n.out.Readers() {
+		if r.Store == t.Store && !r.Ended && n.ownEnded(r) {
+			n.leave(r.Store, r.Channel, r.Join)
+		}
+	}
 	for _, a := range adds {
 		n.admit(a)
 	}
 	n.out.SetTarget(t)
+}
+
+// ownEnded tells whether this node has joined the channel in another way since it read its own messages there.
+func (n *Node) ownEnded(r store.Reader) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	j := n.joins[r.Channel]
+	return j != nil && (!j.Own || j.Role != wire.Both || j.Number != r.Join)
 }
 
 // admit puts a reader on record; its lane opens when that is durable.
@@ -181,9 +195,11 @@ func (n *Node) leave(id store.ID, channel string, join uint64) {
 
 // look judges silence, and ends the keeping of messages for readers unknown once everybody must have been heard of.
 func (n *Node) look() {
+	heads := n.store.Heads() // before it is known that membership is settled: what comes later keeps its mark
 	n.mu.Lock()
 	gone := n.view.Silent(n.now())
 	settled := n.view.Settled(n.now())
+	n.settled.Store(settled)
 	n.mu.Unlock()
 	for _, p := range gone {
 		n.log.Info().Str("node", p.Node).Msg("a node is offline; its messages wait for it")
@@ -194,13 +210,12 @@ func (n *Node) look() {
 		}
 		n.reconcile(p)
 	}
-	n.settled.Store(settled)
 	if settled {
-		n.closeMarks()
+		n.closeMarks(heads)
 	}
 }
 
-func (n *Node) closeMarks() {
+func (n *Node) closeMarks(heads map[string]store.Head) {
 	readers := map[string]bool{}
 	for _, r := range n.out.Readers() {
 		if !r.Ended {
@@ -208,21 +223,58 @@ func (n *Node) closeMarks() {
 		}
 	}
 	var tx store.Tx
-	for name, head := range n.store.Heads() {
-		if head.OpenFrom > 0 && readers[name] {
+	for name, head := range heads {
+		now, _ := n.store.Head(name)
+		if head.OpenFrom > 0 && now.OpenFrom == head.OpenFrom && readers[name] {
 			tx.Closed = append(tx.Closed, name)
 		}
 	}
-	if len(tx.Closed) > 0 {
+	if len(tx.Closed) > 0 && n.settled.Load() {
 		n.store.Submit(&tx)
 	}
 }
 
 func (n *Node) prune() {
-	if before := n.store.Now() - n.opt.Retention.Milliseconds(); before > 0 {
-		if _, err := n.store.Prune(1024, before); err != nil {
-			n.log.Error().Err(err).Msg("delivered messages could not be cleaned up")
+	n.pruneBefore(n.store.Now() - n.opt.Retention.Milliseconds())
+}
+
+// pruneAtOnce is how many batches one step of the clean-up takes.
+const pruneAtOnce = 1024
+
+// pruneBefore removes delivered messages that were accepted before an engine time.
+func (n *Node) pruneBefore(before int64) {
+	for before > 0 && n.ctx.Err() == nil {
+		removed, err := n.store.Prune(pruneAtOnce, before)
+		if err != nil {
+			n.limiter.warn(n.log.With().Err(err).Logger(), "prune", "delivered messages could not be cleaned up")
 		}
+		if err != nil || removed < pruneAtOnce {
+			return
+		}
+	}
+}
+
+// clean is the goroutine that removes what is delivered: when it is old, and all of it when the room is needed.
+func (n *Node) clean() {
+	tick := time.NewTicker(n.opt.Cleanup)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			n.prune()
+		case <-n.crowded:
+			n.pruneBefore(math.MaxInt64)
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// full takes notice that the store refused work for want of room; it does not block.
+func (n *Node) full() {
+	select {
+	case n.crowded <- struct{}{}:
+	default:
 	}
 }
 

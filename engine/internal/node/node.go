@@ -46,6 +46,7 @@ type Node struct {
 	serial    atomic.Uint64
 	heard     chan heard
 	wake      chan struct{} // capacity 1: joins, consumers or the connection changed
+	crowded   chan struct{} // capacity 1: the store has no room
 	delayed   chan struct{} // capacity 1: delayed emits changed
 	asked     atomic.Bool   // announce with a question
 	ctx       context.Context
@@ -69,7 +70,7 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
+	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), crowded: make(chan struct{}, 1)}
 	so := o.Store
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
@@ -92,16 +93,17 @@ func Open(o Options) (*Node, error) {
 	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
-		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent},
+		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent, Full: n.full},
 		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
-		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, Event: n.inboxEvent}, n.store, pub)
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, OwnerOf: n.ownerOf, Event: n.inboxEvent}, n.store, pub)
 	if err := n.connect(); err != nil {
 		n.Abort()
 		return nil, err
 	}
 	n.done.Go(n.run)
 	n.done.Go(n.sendDelayed)
+	n.done.Go(n.clean)
 	return n, nil
 }
 
@@ -158,6 +160,16 @@ func (n *Node) writes(node, channel string) bool {
 	return !ok || c.Role&wire.Writer != 0
 }
 
+// ownerOf is the node a store belongs to, as far as is known.
+func (n *Node) ownerOf(id store.ID) (string, bool) {
+	if id == n.store.ID() {
+		return n.id, true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.view.Owner(id)
+}
+
 func (n *Node) storeOf(node string) (store.ID, bool) {
 	if node == n.id {
 		return n.store.ID(), true
@@ -192,8 +204,6 @@ func (n *Node) run() {
 			n.announce(false)
 		case <-ticks.second.C:
 			n.look()
-		case <-ticks.cleanup.C:
-			n.prune()
 		case <-n.ctx.Done():
 			return
 		}
@@ -202,12 +212,12 @@ func (n *Node) run() {
 
 type ticks struct {
 	keepalive, broadcast, answer *time.Timer
-	second, cleanup              *time.Ticker
+	second                       *time.Ticker
 }
 
 func newTicks(o Options) *ticks {
 	t := &ticks{keepalive: time.NewTimer(jitter(o.Keepalive)), broadcast: time.NewTimer(jitter(o.Broadcast)), answer: time.NewTimer(time.Hour),
-		second: time.NewTicker(min(time.Second, max(o.Offline/8, time.Millisecond))), cleanup: time.NewTicker(o.Cleanup)}
+		second: time.NewTicker(min(time.Second, max(o.Offline/8, time.Millisecond)))}
 	t.answer.Stop()
 	return t
 }
@@ -217,7 +227,6 @@ func (t *ticks) stop() {
 	t.broadcast.Stop()
 	t.answer.Stop()
 	t.second.Stop()
-	t.cleanup.Stop()
 }
 
 // jitter spreads what many nodes do at the same interval.

@@ -63,6 +63,9 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 		return
 	}
 	n.count.keepalivesReceived.Add(1)
+	if a.Kind == wire.SubjectKeepalive && (len(an.Channels) != 1 || an.Channels[0].Name != a.Channel) {
+		return // a keepalive is of its subject's channel
+	}
 	n.put(heard{from: a.From, announcement: an, partial: a.Kind == wire.SubjectKeepalive})
 }
 
@@ -81,8 +84,8 @@ func (r *receiver) Event(e transport.Event) {
 		n.ask()
 	case transport.Disconnected:
 		n.connected.Store(false)
-		n.settled.Store(false)
 		n.mu.Lock()
+		n.settled.Store(false)
 		n.view.Disconnected()
 		n.mu.Unlock()
 		n.out.Disconnected()

@@ -47,6 +47,7 @@ type Options struct {
 	MaxMessageSize int
 	PerChannel     bool // one lane per channel instead of one per reader
 	Event          func(Event)
+	Full           func() // the store refused a send for want of room; must not block
 }
 
 // Event tells the owner what happened to a reader, for logs and counters.
@@ -66,5 +67,6 @@ const (
 	ChannelRefused
 	ReaderLeft
 	ReadFailed
+	BatchCorrupt // a batch is damaged at rest: its messages end as corrupt
 	PositionLost // the reader's and the sender's record do not meet; detail says what was done
 )

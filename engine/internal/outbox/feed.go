@@ -24,6 +24,7 @@ type frameRoom struct {
 	now      int64 // engine time: what has expired by now is skipped
 	exact    bool  // the frame holds what is before the bound, whatever the other limits say
 	join     func(channel string) uint64
+	counted  func(channel string, seq uint64) (uint64, error) // how many of the channel's messages the reader has had up to seq
 }
 
 // built is a frame ready to be numbered.
@@ -37,11 +38,12 @@ type feed struct {
 	log    Log
 	reader store.ID
 	ahead  map[string][]store.Batch
+	event  func(Event)
 	out    built
 }
 
-func newFeed(log Log, reader store.ID) *feed {
-	return &feed{log: log, reader: reader, ahead: map[string][]store.Batch{}}
+func newFeed(log Log, reader store.ID, event func(Event)) *feed {
+	return &feed{log: log, reader: reader, event: event, ahead: map[string][]store.Batch{}}
 }
 
 func (f *feed) reset() { clear(f.ahead) }
@@ -62,7 +64,13 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 		return nil, nil
 	}
 	ahead, err := f.log.Read(channel, after, readAhead)
-	if err != nil {
+	var damaged *store.CorruptError
+	switch {
+	case errors.As(err, &damaged):
+		ahead = append(ahead, damaged.Batch)
+		ahead[len(ahead)-1].Blob = nil
+		f.event(Event{Kind: BatchCorrupt, Channel: channel, Detail: err.Error()})
+	case err != nil:
 		return nil, fmt.Errorf("read channel %s after %d: %w", channel, after, err)
 	}
 	f.ahead[channel] = ahead
@@ -141,7 +149,7 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 	out.data = wire.Data{Channel: first.Channel, Prev: prev, Run: first.Run, Batches: out.data.Batches[:0], Skips: out.data.Skips[:0]}
 	out.frame = lane.Frame{Channel: first.Channel, Prev: c.Position, PrevOffset: c.Offset, Last: c.Position}
 	if first.Prev > c.Position.Seq {
-		if err := f.pruned(out, first, c.Position.Seq); err != nil {
+		if err := f.pruned(out, first, c.Position.Seq, room); err != nil {
 			return nil, err
 		}
 	}
@@ -187,8 +195,8 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 }
 
 // pruned makes the messages between the reader's place and the oldest left in the log a skip.
-func (f *feed) pruned(out *built, b *store.Batch, after uint64) error {
-	before, err := f.log.Upto(b.Channel, after)
+func (f *feed) pruned(out *built, b *store.Batch, after uint64, room frameRoom) error {
+	before, err := room.counted(b.Channel, after)
 	if err != nil {
 		return fmt.Errorf("count what was pruned from channel %s: %w", b.Channel, err)
 	}
@@ -200,6 +208,9 @@ func (f *feed) pruned(out *built, b *store.Batch, after uint64) error {
 // skips lists what of a batch is not delivered, ascending and without overlap.
 func (f *feed) skips(b *store.Batch, after uint64, room frameRoom) ([]wire.Skip, error) {
 	from := max(after+1, b.First)
+	if len(b.Blob) == 0 { // damaged at rest: nobody can have it any more
+		return []wire.Skip{{From: from, To: b.Last, Count: b.Last - from + 1, Reason: wire.Corrupt}}, nil
+	}
 	if b.Latest > 0 && b.Latest <= room.now {
 		return []wire.Skip{{From: from, To: b.Last, Count: b.Last - from + 1, Reason: wire.Expired}}, nil
 	}

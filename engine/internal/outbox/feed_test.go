@@ -91,7 +91,7 @@ func streaming(channels ...string) *lane.Sender {
 }
 
 func testRoom(payload, messages int) frameRoom {
-	return frameRoom{payload: payload, messages: messages, now: 100, join: func(string) uint64 { return 1 }}
+	return frameRoom{counted: func(_ string, seq uint64) (uint64, error) { return 0, nil }, payload: payload, messages: messages, now: 100, join: func(string) uint64 { return 1 }}
 }
 
 // TestFramesCoverTheLogInOrder: whatever the log looks like, its frames put together are the log: ascending over all channels, without a
@@ -105,7 +105,7 @@ func TestFramesCoverTheLogInOrder(t *testing.T) {
 			latest := rapid.SampledFrom([]int64{0, 0, 50, 500}).Draw(t, "latest")
 			log.add(run, rapid.SampledFrom(names).Draw(t, "channel"), rapid.Uint64Range(1, 9).Draw(t, "count"), rapid.IntRange(1, 3000).Draw(t, "size"), latest)
 		}
-		m, f := streaming(names...), newFeed(log, store.ID{9})
+		m, f := streaming(names...), newFeed(log, store.ID{9}, func(Event) {})
 		payload := rapid.IntRange(500, 5000).Draw(t, "payload")
 		messages := rapid.IntRange(1, 20).Draw(t, "messages")
 		var got []uint64
@@ -181,7 +181,7 @@ func TestWhatWasPrunedIsSkippedWithItsCount(t *testing.T) {
 		log.add(store.ID{1}, "b", 2, 10, 0)
 	}
 	log.batches = log.batches[4:] // sequences 1 to 10; of a: 1-3 and 6-8
-	m, f := streaming("a"), newFeed(log, store.ID{9})
+	m, f := streaming("a"), newFeed(log, store.ID{9}, func(Event) {})
 	out, err := f.next(m, testRoom(1000, 100))
 	if err != nil || out == nil {
 		t.Fatal(out, err)
@@ -197,7 +197,7 @@ func TestStoredSkipsLieInsideTheirBatch(t *testing.T) {
 	log.add(store.ID{1}, "a", 10, 10, 0)
 	log.add(store.ID{1}, "a", 10, 10, 0)
 	log.skips = []store.SkipRange{{Channel: "a", From: 3, To: 4, Reason: uint8(wire.Purged)}, {Channel: "a", From: 9, To: 30, Reason: uint8(wire.Overflow)}}
-	m, f := streaming("a"), newFeed(log, store.ID{9})
+	m, f := streaming("a"), newFeed(log, store.ID{9}, func(Event) {})
 	out, err := f.next(m, testRoom(1000, 100))
 	if err != nil || out == nil {
 		t.Fatal(out, err)

@@ -25,6 +25,7 @@ type ledger struct {
 	limit    uint64 // 0: none
 	rows     map[readerKey]*store.Reader
 	dirty    map[readerKey]bool
+	ending   map[readerKey]bool // an end is under way to the store
 	channels map[string]*tally
 	sheds    map[readerKey]*shed
 	moved    chan struct{} // capacity 1: something is dirty
@@ -39,7 +40,7 @@ type tally struct {
 }
 
 func newLedger(log Log, limit int) *ledger {
-	l := &ledger{log: log, limit: uint64(max(limit, 0)), rows: map[readerKey]*store.Reader{}, dirty: map[readerKey]bool{},
+	l := &ledger{log: log, limit: uint64(max(limit, 0)), rows: map[readerKey]*store.Reader{}, dirty: map[readerKey]bool{}, ending: map[readerKey]bool{},
 		channels: map[string]*tally{}, sheds: map[readerKey]*shed{}, moved: make(chan struct{}, 1)}
 	l.reload()
 	return l
@@ -60,7 +61,10 @@ func (l *ledger) reload() {
 		t.rows = nil
 	}
 	for _, r := range l.rows {
-		if t := l.tally(r.Channel); !r.Ended {
+		if r.Ended {
+			delete(l.ending, readerKey{r.Store, r.Channel, r.Join})
+		}
+		if t := l.tally(r.Channel); !r.Ended && !l.ending[readerKey{r.Store, r.Channel, r.Join}] {
 			t.rows = append(t.rows, r)
 		}
 	}
@@ -133,17 +137,17 @@ func (l *ledger) release(channel string, n int) {
 func (l *ledger) move(k readerKey, seq uint64, totals store.Totals) error {
 	l.mu.Lock()
 	r := l.rows[k]
-	same := r == nil || r.Ended || r.Position == seq && r.Totals == totals
+	same := r == nil || r.Ended || l.ending[k] || r.Position == seq && r.Totals == totals
 	l.mu.Unlock()
 	if same {
 		return nil
 	}
-	done, err := l.log.Upto(k.channel, seq)
+	done, err := l.done(r, seq, totals)
 	if err != nil {
-		return fmt.Errorf("count up to %d on channel %s: %w", seq, k.channel, err)
+		return err
 	}
 	l.mu.Lock()
-	r.Position, r.Totals, r.Done = seq, totals, max(done, r.StartTotal)
+	r.Position, r.Totals, r.Done = seq, totals, done
 	l.dirty[k] = true
 	l.tally(k.channel).recount()
 	l.mu.Unlock()
@@ -152,6 +156,22 @@ func (l *ledger) move(k readerKey, seq uint64, totals store.Totals) error {
 	default:
 	}
 	return nil
+}
+
+// done counts the messages of a reader's channel up to a sequence, ever. Where the log is pruned, that is what the reader counted.
+func (l *ledger) done(r *store.Reader, seq uint64, totals store.Totals) (uint64, error) {
+	if seq <= r.Start {
+		return r.StartTotal, nil
+	}
+	head, _ := l.log.Head(r.Channel)
+	n, err := l.log.Upto(r.Channel, max(seq, head.Floor))
+	if err != nil {
+		return 0, fmt.Errorf("count up to %d on channel %s: %w", seq, r.Channel, err)
+	}
+	if seq < head.Floor {
+		n = min(n, r.StartTotal+totals.Sum())
+	}
+	return max(n, r.StartTotal), nil
 }
 
 // takeDirty returns the changes to store and forgets that they were due.
@@ -195,7 +215,7 @@ func (l *ledger) end(k readerKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r := l.rows[k]; r != nil {
-		r.Ended = true
+		l.ending[k] = true
 		delete(l.dirty, k)
 		t := l.tally(k.channel)
 		t.rows = slices.DeleteFunc(t.rows, func(row *store.Reader) bool { return row == r })

@@ -47,7 +47,7 @@ type streamKey struct {
 func New(o Options, log Log, pub Publisher, unsettled func() bool, wall func() int64) *Outbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Outbox{opt: o, log: log, pub: pub, ledger: newLedger(log, o.MaxPerReceiver), streams: map[streamKey]*stream{}, start: time.Now(), ctx: ctx, cancel: cancel}
-	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, open: func(string) bool { return unsettled() }, wall: wall}
+	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, full: o.Full, open: func(string) bool { return unsettled() }, wall: wall}
 	b.done.Go(b.flush)
 	return b
 }
@@ -238,11 +238,12 @@ func (b *Outbox) Pending() (n uint64) {
 	return n
 }
 
-// Close stops every stream, waits for them, and stores the last reports. The log must still be open.
+// Close stops every stream, waits for them, and hands the last reports to the log, which must still be open: closing it stores them.
 func (b *Outbox) Close() {
 	b.Abort()
-	// Losing these reports is harmless, and a failed store is known to its owner.
-	_ = b.store()
+	if changes := b.ledger.takeDirty(); len(changes) > 0 {
+		b.log.Submit(&store.Tx{Readers: changes})
+	}
 }
 
 // Abort stops every stream and waits for them, storing nothing.

@@ -16,6 +16,7 @@ const (
 	openRetry  = 250 * time.Millisecond
 	maxWait    = 5 * time.Minute
 	maxRetry   = 5 * time.Second
+	readRetry  = time.Second      // after a failed read of the log
 	suspension = 30 * time.Second // a channel refused is tried again after this
 )
 
@@ -39,10 +40,11 @@ type stream struct {
 	at        Target             // the target of the present session
 	suspended map[string]refusal // channels refused
 	frame     []byte             // scratch
+	readAgain time.Duration      // when the log is to be read again after it could not; 0: at the next occasion
 }
 
 func newStream(b *Outbox, k streamKey, up bool) *stream {
-	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, feed: newFeed(b.log, k.reader),
+	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, feed: newFeed(b.log, k.reader, b.opt.Event),
 		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry, MaxRetry: maxRetry})}
 }
 
@@ -127,6 +129,9 @@ func (s *stream) rest() time.Duration {
 	}
 	for _, r := range s.suspended {
 		next = min(next, r.until)
+	}
+	if s.readAgain > 0 {
+		next = min(next, s.readAgain)
 	}
 	return max(next-s.box.now(), 0)
 }
@@ -226,6 +231,7 @@ func (s *stream) event(k EventKind, channel, detail string) {
 
 // pump sends frames while there is room and something to send.
 func (s *stream) pump() {
+	s.readAgain = 0
 	for s.machine.Room() {
 		f, err := s.feed.next(s.machine, s.room())
 		if errors.Is(err, errMoved) {
@@ -234,6 +240,7 @@ func (s *stream) pump() {
 		}
 		if err != nil {
 			s.event(ReadFailed, "", err.Error())
+			s.readAgain = s.box.now() + readRetry
 			return
 		}
 		if f == nil {
@@ -257,12 +264,18 @@ func (s *stream) room() frameRoom {
 	}
 	messages, _ := s.machine.InFlight()
 	return frameRoom{payload: payload - frameOverhead, messages: max(s.box.opt.MaxInFlight-messages, 1), now: s.box.log.Now(),
-		join: func(channel string) uint64 { return s.at.Ready[channel] }}
+		join: func(channel string) uint64 { return s.at.Ready[channel] }, counted: s.counted}
 }
 
 func (s *stream) start(c wire.OpenChannel) uint64 {
 	r, _ := s.box.ledger.reader(readerKey{s.key.reader, c.Name, c.Join})
 	return r.Start
+}
+
+// counted is how many messages of a channel the reader has had up to a sequence.
+func (s *stream) counted(channel string, seq uint64) (uint64, error) {
+	r, _ := s.box.ledger.reader(s.key3(channel))
+	return s.box.ledger.done(&r, seq, r.Totals)
 }
 
 func (s *stream) key3(channel string) readerKey {

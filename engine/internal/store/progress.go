@@ -34,7 +34,7 @@ func (t *txn) movePosition(k positionKey, p *Progress) {
 		t.d.rerun[k] = true
 	}
 	t.d.positions[k] = now
-	if _, attempted := t.d.attempt(k); attempted {
+	if a, attempted := t.d.attempt(k); attempted && (a.Run != p.Run || a.Seq <= p.Seq) {
 		t.d.attempts[k] = Attempt{}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -109,5 +110,35 @@ func TestTablesAreBounded(t *testing.T) {
 		if got, err := mod.ExportedFunction("f").Call(context.Background()); err != nil || got[0] != want {
 			t.Errorf("grow by %d: %d, %v", n, got, err)
 		}
+	}
+}
+
+// TestCollectorGetsItsTurn runs an endless loop over a body as long as it may be, of slow instructions, which are what a check stands for.
+func TestCollectorGetsItsTurn(t *testing.T) {
+	slow := repeat(28_000, 0x9f, 0x9f, 0x9f, 0x9f, 0x9f, 0x9f, 0x9f, 0x9f, 0x9f) // square roots
+	wasm := oneFunction(body(vec([]byte{1, 0x7c}), []byte{3, 0x40, 0x20, 0}, slow, []byte{0x21, 0, 0x0c, 0, 0x0b}))
+	m, err := meter.Rewrite(wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := newWorld(t, true).start(wasm, m, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, err := mod.ExportedFunction("f").Call(context.Background())
+		done <- err
+	}()
+	for range 5 {
+		began := time.Now()
+		runtime.GC()
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("a collection took %s", took)
+		}
+	}
+	mod.ExportedGlobal(meter.StopGlobal).(api.MutableGlobal).Set(1)
+	if err := <-done; err == nil {
+		t.Error("the loop ended by itself")
 	}
 }
