@@ -77,7 +77,7 @@ func (m *Management) GetSubscribers(channel string) []NodeInfo {
 // Since this process started: "received_acks" and "sent_acks" (status frames), "received_keepalives" and "sent_keepalives" (announcements), "sent_frames",
 // "received_frames", "rejected_frames", "reconnects" (connections after the first), "stalls", "uptime" (seconds).
 func (m *Management) Statistic() map[string]int64 {
-	s := map[string]int64{}
+	s := map[string]int64{"queued": 0, "delivered": 0, "acknowledged": 0, "pending": 0, "expired": 0, "dead_lettered": 0, "dropped": 0, "processed": 0}
 	add := func(name string, n uint64) { s[name] += int64(n) }
 	for _, head := range m.c.node.Store().Heads() {
 		add("queued", head.Total)
