@@ -62,6 +62,10 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 		n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "announcement", "an announcement was dropped")
 		return
 	}
+	if an.Store == n.store.ID() {
+		n.limiter.warn(n.log.With().Str("from", a.From).Logger(), "copy", "another node announces this node's database: was the disk copied? It is not heeded")
+		return
+	}
 	n.count.keepalivesReceived.Add(1)
 	if a.Kind == wire.SubjectKeepalive && (len(an.Channels) != 1 || an.Channels[0].Name != a.Channel) {
 		return // a keepalive is of its subject's channel
