@@ -89,6 +89,12 @@ func (d *Disk) SetFull(full bool) {
 	d.full = full
 }
 
+// What a worn disk answers, for FailNext.
+var (
+	ErrSync  error = sqlite3.IOERR_FSYNC
+	ErrWrite error = sqlite3.IOERR_WRITE
+)
+
 // FailNext makes the next operation of a kind fail with err, which is an sqlite3.ErrorCode, an sqlite3.ExtendedErrorCode or a
 // vfs.SystemError. As on Linux, what a failed sync should have made durable is not made so by a later one.
 func (d *Disk) FailNext(op Op, err error) {

@@ -3,8 +3,6 @@ package sim
 import (
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"github.com/getevo/rmds-router/engine/internal/crashvfs"
 	"github.com/getevo/rmds-router/engine/internal/transport/memconn"
 )
@@ -86,7 +84,9 @@ func (w *world) down(why string, how func(*node)) bool {
 	if n == nil {
 		return false
 	}
-	n.disk.SetFull(false)
+	if why != "close" { // a process can end in order with its disk full; the other ways need the disk to do something
+		n.disk.SetFull(false)
+	}
 	how(n)
 	w.later(w.absence(), func() { n.start("after " + why) })
 	return true
@@ -124,13 +124,13 @@ func cutWriting(n *node) {
 // fail lets an operation fail as a worn disk does. What a failed sync leaves is known only after the power was off.
 func fail(n *node) {
 	if chance(n.w.draw, 0.5) {
-		n.disk.FailNext(crashvfs.Sync, sqlite3.IOERR_FSYNC)
+		n.disk.FailNext(crashvfs.Sync, crashvfs.ErrSync)
 		n.busy(func() bool { return failed(n) })
 		n.crash("sync failed")
 		n.swap(n.disk.PowerCut())
 		return
 	}
-	n.disk.FailNext(crashvfs.Write, sqlite3.IOERR_WRITE)
+	n.disk.FailNext(crashvfs.Write, crashvfs.ErrWrite)
 	n.busy(func() bool { return failed(n) })
 	n.crash("write failed")
 	n.swap(n.disk.Restart())
