@@ -53,7 +53,7 @@ func accounts(out io.Writer, f *facts) {
 				a.Expired, a.Purged, a.Overflow, a.Removed, a.Corrupt, a.Pruned, a.Pending, balanced)
 		}
 	}
-	w.Flush() //nolint:errcheck // as with every other print
+	w.Flush()
 }
 
 // averages shows the folders with the most lines, as a taste of what the hub keeps.

@@ -279,10 +279,10 @@ func TestLocks(t *testing.T) {
 func TestReadsAreShortAtTheEnd(t *testing.T) {
 	_, f := synced(t, 1, []byte("abc"))
 	p := make([]byte, 4)
-	if n, err := f.ReadAt(p, 1); n != 2 || err != io.EOF {
+	if n, err := f.ReadAt(p, 1); n != 2 || !errors.Is(err, io.EOF) {
 		t.Fatal(n, err)
 	}
-	if n, err := f.ReadAt(p, 9); n != 0 || err != io.EOF {
+	if n, err := f.ReadAt(p, 9); n != 0 || !errors.Is(err, io.EOF) {
 		t.Fatal(n, err)
 	}
 	if err := f.Truncate(1); err != nil {

@@ -161,7 +161,7 @@ func TestRuns(t *testing.T) {
 		t.Fatal("a run without batches is recorded")
 	}
 	send(t, s, messages("a", 3))
-	s = reopen() // a run that writes nothing
+	reopen() // a run that writes nothing
 	s = reopen()
 	third := s.Run()
 	send(t, s, messages("b", 1))

@@ -63,7 +63,9 @@ func (m *model) apply(tx *Tx) {
 		m.joins[joinKey{j.Channel, j.Number}] = j
 	}
 	for _, r := range tx.Skips {
-		m.heads[r.Channel] = m.heads[r.Channel]
+		if _, known := m.heads[r.Channel]; !known {
+			m.heads[r.Channel] = Head{}
+		}
 		for seq := r.From; seq <= r.To; seq++ {
 			m.skips[skipped{r.Channel, r.Store, r.Join, r.Reason, seq}] = true
 		}

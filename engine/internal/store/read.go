@@ -86,7 +86,7 @@ func (s *Store) readLog(db *conn, c *channel, after uint64, maxBytes int) ([]Bat
 
 // locate names the batch whose pages are damaged, if its head can be read.
 func (s *Store) locate(db *conn, c *channel, after uint64, cause error) error {
-	if classify(cause) == cause {
+	if !errors.Is(classify(cause), ErrCorrupt) {
 		return cause
 	}
 	b, ok, err := headOf(db, qHeadAt, c, after)
