@@ -24,7 +24,7 @@ func startNATS(t *testing.T, port int) *server.Server {
 	}
 	go s.Start()
 	if !s.ReadyForConnections(patience) {
-		t.Fatal("the NATS server did not start")
+		t.Fatalf("the NATS server did not start: is something else listening at 127.0.0.1:%d?", port)
 	}
 	t.Cleanup(func() { stopNATS(s) })
 	return s
