@@ -163,7 +163,7 @@ func (p *pass) handle(ctx context.Context, s *stage, m *plugins.Message) verdict
 
 // verdict reads an outcome. A fault of a handler is an attempt; of a filter, what its on_error says.
 func (s *stage) verdict(o *plugins.Outcome, filter bool) verdict {
-	reason := fmt.Sprintf("plugin %s: %s", s.Name(), o.Reason)
+	reason := blame(s.Name(), o.Reason)
 	switch o.Verdict {
 	case plugins.Pass:
 		return verdict{}
@@ -177,6 +177,14 @@ func (s *stage) verdict(o *plugins.Outcome, filter bool) verdict {
 		}
 	}
 	return verdict{end: held, delay: o.RetryAfter, reason: reason}
+}
+
+// blame names the plugin and what it said, if anything.
+func blame(plugin, said string) string {
+	if said == "" {
+		said = "it gave no reason"
+	}
+	return fmt.Sprintf("plugin %s: %s", plugin, said)
 }
 
 func headersOut(list []plugins.Header) []engine.Header {

@@ -50,6 +50,7 @@ type Router struct {
 	state    lateState
 	stages   map[string]*stage
 	outputs  map[string]connect.Output
+	sinks    []*sink          // of the inputs, in the configuration's order
 	outgates map[string]gates // of each channel's outbound filters
 	http     *admin.Server
 	info     nodeInfo
@@ -57,6 +58,8 @@ type Router struct {
 	stop    context.CancelFunc // ends inputs and ticks
 	work    sync.WaitGroup
 	closing sync.Once
+	// made are files and folders that this start created for outputs, outer ones first.
+	made []string
 }
 
 // Start builds a router and starts it. Whatever fails, nothing of it is left running. Errors of type config.Problems mean that the
@@ -69,7 +72,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*Router, error) {
 		o.Stdout = os.Stdout
 	}
 	r := &Router{options: o, config: c, log: o.Logger, stages: map[string]*stage{}, outputs: map[string]connect.Output{}, outgates: map[string]gates{}}
-	for _, step := range []func(context.Context) error{r.listen, r.loadPlugins, r.startNATS, r.openEngine, r.openOutputs, r.join, r.consume} {
+	for _, step := range []func(context.Context) error{r.listen, r.loadPlugins, r.startNATS, r.openOutputs, r.openEngine, r.join, r.consume} {
 		if err := step(ctx); err != nil {
 			r.abandon()
 			return nil, err
@@ -120,41 +123,6 @@ func (r *Router) openEngine(context.Context) error {
 	return nil
 }
 
-// engineProblem names the setting behind an error of engine.New, and the way out.
-func (r *Router) engineProblem(err error) error {
-	at := func(wayOut string) error {
-		return fmt.Errorf("%s%w: %s", r.config.Problem("storage.path", ""), err, wayOut)
-	}
-	switch {
-	case errors.Is(err, engine.ErrNodeID):
-		return config.Problems{r.config.Problem("node.id", "%v: use the id that the database has, or another storage.path for a new node", err)}
-	case errors.Is(err, engine.ErrName), errors.Is(err, engine.ErrConfig):
-		return config.Problems{r.config.Problem("", "%v", err)}
-	case errors.Is(err, engine.ErrStorageInUse):
-		return at("stop the other router, or give this one its own storage.path")
-	case errors.Is(err, engine.ErrStorageVersion):
-		return at("install the version that wrote it, or use another storage.path")
-	}
-	return at("make sure that this user may write there, or use another storage.path")
-}
-
-func (r *Router) openOutputs(context.Context) error {
-	for i, o := range r.config.Outputs {
-		format := connect.Format(o.Format)
-		switch o.Type {
-		case "stdout":
-			r.outputs[o.Name] = connect.NewStream(r.options.Stdout, format)
-		case "file":
-			out, err := connect.NewAppendFile(o.Path, format, o.Sync)
-			if err != nil {
-				return config.Problems{r.config.Problem(fmt.Sprintf("outputs[%d].path", i), "%v: make sure that this user may write there, or name another file", err)}
-			}
-			r.outputs[o.Name] = out
-		}
-	}
-	return nil
-}
-
 // join makes the node's durable joins those of the configuration: it leaves what is not there any more and joins the rest.
 func (r *Router) join(context.Context) error {
 	for _, j := range r.engine.Joined() {
@@ -196,6 +164,8 @@ func (r *Router) startInputs() {
 	for _, in := range r.config.Inputs {
 		log := r.part("input").With().Str("input", in.Name).Logger()
 		s := &sink{router: r, input: in.Name, channel: in.Channel, gates: r.outgates[in.Channel], log: log}
+		s.recount()
+		r.sinks = append(r.sinks, s)
 		input := r.input(in, s, log)
 		r.work.Go(func() {
 			if err := input.Run(ctx); err != nil {
@@ -246,6 +216,7 @@ func (r *Router) abandon() {
 		r.engine.Close(ctx)
 	}
 	r.closeRest(ctx) //nolint:errcheck // see above
+	r.unmake()
 }
 
 func (r *Router) closeRest(ctx context.Context) error {

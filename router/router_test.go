@@ -211,6 +211,9 @@ func TestInputsGoThroughOutboundFilters(t *testing.T) {
 	if got := f.read("out.txt"); got != "0 one\n0 two\n" {
 		t.Errorf("out: %q", got)
 	}
+	if in := r.Status().Inputs; len(in) != 1 || in[0].Name != "lines" || in[0].Rejected != 1 {
+		t.Errorf("the status shows %+v", in)
+	}
 	key, ok, err := r.engine.State().Next(rejectedNamespace+"lines", nil)
 	if err != nil || !ok {
 		t.Fatalf("the rejected line is not kept: %v", err)

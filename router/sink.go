@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,6 +20,7 @@ import (
 const (
 	inputNamespace    = "input/"
 	rejectedNamespace = "rejected/"
+	rejectedCounts    = "rejected/" // keys are the inputs' names, values 8 bytes, little-endian
 )
 
 // sink takes what one input reads: through the outbound filters of its channel, into one transaction with the input's place.
@@ -29,6 +31,8 @@ type sink struct {
 	gates   gates
 	log     zerolog.Logger
 	letters uint32
+	// rejected is how many messages of this input were rejected since the database was made; it is stored under rejectedCounts.
+	rejected atomic.Int64
 }
 
 func (s *sink) namespace() string { return inputNamespace + s.input }
@@ -39,7 +43,7 @@ func (s *sink) Commit(ctx context.Context, messages [][]byte, place func(n int) 
 		return 0, err
 	}
 	p := &pass{router: s.router}
-	n, refused := s.gather(ctx, p, messages)
+	n, rejected, refused := s.gather(ctx, p, messages)
 	if n == 0 && refused != nil {
 		s.gates.release()
 		return 0, refused
@@ -48,15 +52,31 @@ func (s *sink) Commit(ctx context.Context, messages [][]byte, place func(n int) 
 	for _, c := range place(n) {
 		state = append(state, engine.StateChange{Namespace: s.namespace(), Key: []byte(c.Key), Value: c.Value})
 	}
+	total := s.rejected.Load() + rejected
+	if rejected > 0 {
+		state = append(state, engine.StateChange{Namespace: rejectedCounts, Key: []byte(s.input), Value: binary.LittleEndian.AppendUint64(nil, uint64(total))})
+	}
 	if _, err := s.router.commit(ctx, p, state, s.gates); err != nil {
 		return 0, err
 	}
+	s.rejected.Store(total) // Commit is called by the one goroutine of its input
 	return n, refused
 }
 
-// gather runs messages through the filters until one is held, and returns how many came through and why the next did not.
+// recount reads how many messages were rejected before this start.
+func (s *sink) recount() {
+	value, _, err := s.router.engine.State().Get(rejectedCounts, []byte(s.input))
+	if err != nil {
+		s.log.Warn().Err(err).Msg("how many messages of this input were rejected before cannot be read; counting from 0")
+	} else if len(value) == 8 {
+		s.rejected.Store(int64(binary.LittleEndian.Uint64(value)))
+	}
+}
+
+// gather runs messages through the filters until one is held, and returns how many came through, how many of them were rejected,
+// and why the next did not.
 // What a filter rejects for good is kept, since nobody is there to be told.
-func (s *sink) gather(ctx context.Context, p *pass, messages [][]byte) (int, error) {
+func (s *sink) gather(ctx context.Context, p *pass, messages [][]byte) (n int, rejected int64, refused error) {
 	now := time.Now()
 	for i, data := range messages {
 		before := p.mark()
@@ -64,14 +84,15 @@ func (s *sink) gather(ctx context.Context, p *pass, messages [][]byte) (int, err
 		switch v.end {
 		case held:
 			p.rewind(before)
-			return i, errors.New(v.reason)
+			return i, rejected, errors.New(v.reason)
 		case dead:
 			p.rewind(before)
-			s.log.Error().Str("reason", v.reason).Msg("a message is rejected before it was sent; it is kept under " + rejectedNamespace + s.input)
+			s.log.Error().Str("reason", v.reason).Int("bytes", len(data)).Msg("a message of this input is rejected and is not sent; the database keeps it, and \"rmds-router stats\" counts it")
+			rejected++
 			p.effects.State = append(p.effects.State, s.letter(now, data, v.reason))
 		}
 	}
-	return len(messages), nil
+	return len(messages), rejected, nil
 }
 
 // letter keeps a rejected message as JSON, under a key that sorts by time.

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -80,7 +81,13 @@ func (r *Router) misused() config.Problems {
 func Check(ctx context.Context, c *config.Config, o Options) ([]string, error) {
 	r := &Router{options: o, config: c, log: o.Logger, stages: map[string]*stage{}}
 	err := r.loadPlugins(ctx)
-	if closed := r.host.Close(ctx); err == nil {
+	closed := r.host.Close(ctx)
+	var problems config.Problems
+	switch {
+	case errors.As(err, &problems), err == nil:
+		err = append(problems, r.faultyFiles()...).Err()
+	}
+	if err == nil {
 		err = closed
 	}
 	return c.Warnings(), err

@@ -25,7 +25,7 @@ func (r *Router) Status() admin.Status {
 	e := r.engine.Status()
 	s := admin.Status{Node: e.Node, Store: e.Store, Run: e.Run, Version: r.options.Version, Config: r.config.Source, Storage: r.storage,
 		UptimeS: e.Uptime.Seconds(), NATS: admin.NATS{Connected: e.Connected, URL: r.natsURL, Embedded: r.nats != nil},
-		Statistic: r.engine.Mgmt.Statistic(), Channels: []admin.Channel{}, Accounts: []admin.Account{}, Inbound: []admin.Inbound{}, Plugins: []admin.Plugin{}}
+		Statistic: r.engine.Mgmt.Statistic(), Channels: []admin.Channel{}, Accounts: []admin.Account{}, Inbound: []admin.Inbound{}, Inputs: []admin.Input{}, Plugins: []admin.Plugin{}}
 	for _, c := range r.config.Channels {
 		info := admin.Channel{Name: c.Name, Mode: string(c.Mode), Consumer: c.Consumer, Own: c.Own}
 		if c.Mode.Reads() && c.Consumer == "" {
@@ -40,6 +40,9 @@ func (r *Router) Status() admin.Status {
 	}
 	for _, i := range r.engine.Inbound() {
 		s.Inbound = append(s.Inbound, admin.Inbound{Channel: i.Channel, Sender: i.Sender, Position: i.Position, Handled: int64(i.Handled), Dead: int64(i.Dead)})
+	}
+	for i, in := range r.config.Inputs {
+		s.Inputs = append(s.Inputs, admin.Input{Name: in.Name, Type: in.Type, Channel: in.Channel, Rejected: r.sinks[i].rejected.Load()})
 	}
 	for _, c := range r.config.Plugins {
 		s.Plugins = append(s.Plugins, pluginStatus(r.stages[c.Name]))

@@ -19,6 +19,7 @@ func TestBadStarts(t *testing.T) {
 		"no exports":   {"plugins:\n  - name: p\n    file: WASM/no_exports.wasm\n", "router.yaml:3: plugins[0].file: plugin p: "},
 		"not a filter": {"plugins: [{name: p, file: WASM/counter.wasm, allow: {kv: true}}]\nchannels:\n  - {name: a, inbound: [p]}\n", "router.yaml:3: channels[0].inbound[0]: the plugin p cannot be a filter: "},
 		"no tick":      {"plugins: [{name: p, file: WASM/counter.wasm, tick: 1s}]\n", "router.yaml:1: plugins[0].file: plugin p: "},
+		"bad output":   {"outputs: [{name: o, type: file, path: /dev/null/x/o.txt}]\nchannels: [{name: a, consumer: o}]\n", "router.yaml:1: outputs[0].path: "},
 		"wrong pin":    {"plugins: [{name: p, file: WASM/counter.wasm, sha256: " + strings.Repeat("a", 64) + "}]\n", "router.yaml:1: plugins[0].file: plugin p: "},
 	} {
 		t.Run(name, func(t *testing.T) {

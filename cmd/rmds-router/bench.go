@@ -50,7 +50,7 @@ The whole matrix takes about five minutes, with --quick less than one.`,
 
 func (f *benchFlags) run(cmd *cobra.Command) error {
 	if f.output != "table" && f.output != "json" {
-		return fmt.Errorf("--output %q: it is table or json", f.output)
+		return usage("--output %q is neither table nor json", f.output)
 	}
 	modes, err := parseModes(f.modes)
 	if err != nil {
@@ -91,7 +91,7 @@ func parseModes(names []string) ([]bench.Mode, error) {
 	for _, name := range names {
 		mode, err := bench.ParseMode(name)
 		if err != nil {
-			return nil, fmt.Errorf("--mode: %w", err)
+			return nil, usage("--mode: %v", err)
 		}
 		modes = append(modes, mode)
 	}

@@ -14,7 +14,7 @@ func newCheckCommand(s *shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check a configuration and its plugins without starting anything",
-		Args:  cobra.NoArgs,
+		Args:  noFileArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := f.load()
 			if err != nil {
@@ -35,7 +35,6 @@ func newCheckCommand(s *shared) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&f.nodeID, "node-id", "", "the node's id, instead of node.id")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "a setting that is not in a list, as key=value")
+	f.settings(cmd)
 	return cmd
 }

@@ -49,14 +49,15 @@ func execute(args []string) int {
 		return exitOK
 	}
 	var problems config.Problems
+	text := err.Error()
 	isUsage := errors.Is(err, errUsage) || !s.begun
-	for line := range strings.SplitSeq(strings.TrimPrefix(err.Error(), errUsage.Error()+": "), "\n") {
+	if isUsage {
+		text = strings.Join(strings.Fields(strings.TrimPrefix(text, errUsage.Error()+": ")), " ") + "; see rmds-router --help, or --help after a command"
+	}
+	for line := range strings.SplitSeq(text, "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			fmt.Fprintln(os.Stderr, "rmds-router:", line)
 		}
-	}
-	if isUsage {
-		fmt.Fprintln(os.Stderr, "rmds-router: see rmds-router --help, or --help after a command")
 	}
 	if isUsage || errors.As(err, &problems) {
 		return exitUsage
@@ -84,6 +85,14 @@ Start a node that works on its own, and talk to it from another terminal:
 	root.PersistentFlags().StringVar(&s.http, "http", "", "HTTP address of the router (default RMDS_HTTP, else the configuration's, else 127.0.0.1:8420)")
 	root.AddCommand(newRunCommand(s), newCheckCommand(s), newSendCommand(s), newTailCommand(s), newStatsCommand(s), newVersionCommand(), newBenchCommand())
 	return root
+}
+
+// channelName refuses what can be no channel.
+func channelName(name string) error {
+	if !config.LegalName(name) {
+		return usage("the channel %q is not a legal name: %s", name, config.NameRule)
+	}
+	return nil
 }
 
 // client finds the running router.

@@ -22,6 +22,8 @@ type runFlags struct {
 	*shared
 	nodeID string
 	set    []string
+	// nodeGiven says whether --node-id was given, be it empty.
+	nodeGiven func() bool
 }
 
 func newRunCommand(s *shared) *cobra.Command {
@@ -34,12 +36,26 @@ what was not delivered is kept either way.
 
 Without --config it is a node that works on its own: an embedded NATS server, a folder ./data, and the channel
 "messages" to send to and to watch.`,
-		Args: cobra.NoArgs,
+		Args: noFileArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
-	cmd.Flags().StringVar(&f.nodeID, "node-id", "", "the node's id, instead of node.id")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "a setting that is not in a list, as key=value, such as --set nats.embedded.listen=127.0.0.1:4333")
+	f.settings(cmd)
 	return cmd
+}
+
+// noFileArgs refuses arguments, and takes one for a configuration file that misses its flag.
+func noFileArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no argument %q: name a configuration file with -c %s", cmd.Name(), args[0], args[0])
+	}
+	return nil
+}
+
+// settings adds the flags that override the configuration.
+func (f *runFlags) settings(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.nodeID, "node-id", "", "the node's id, instead of node.id")
+	f.nodeGiven = func() bool { return cmd.Flags().Changed("node-id") }
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "a setting that is not in a list, as key=value, such as --set nats.embedded.listen=127.0.0.1:4333")
 }
 
 // load reads the configuration with what the command line says over it.
@@ -50,9 +66,9 @@ func (f *runFlags) load() (*config.Config, error) {
 		if !ok {
 			return nil, usage("--set %s: write key=value", setting)
 		}
-		overrides = append(overrides, config.Override{Key: key, Value: value, Source: "--set"})
+		overrides = append(overrides, config.Override{Key: strings.TrimSpace(key), Value: value, Source: "--set"})
 	}
-	if f.nodeID != "" {
+	if f.nodeID != "" || f.nodeGiven() {
 		overrides = append(overrides, config.Override{Key: "node.id", Value: f.nodeID, Source: "--node-id"})
 	}
 	if f.http != "" {
@@ -62,6 +78,7 @@ func (f *runFlags) load() (*config.Config, error) {
 }
 
 func (f *runFlags) run(cmd *cobra.Command) error {
+	signal.Ignore(syscall.SIGPIPE) // a reader of standard output that goes away is an error of that output, not the router's end
 	c, err := f.load()
 	if err != nil {
 		return err

@@ -37,6 +37,9 @@ Exit code 0 means that the message is kept until its readers have handled it.`,
 
 func (f *sendFlags) run(cmd *cobra.Command, args []string) error {
 	m := admin.Outgoing{TTL: f.ttl}
+	if err := channelName(args[0]); err != nil {
+		return err
+	}
 	if f.ttl < 0 {
 		return usage("--ttl %s is below zero", f.ttl)
 	}

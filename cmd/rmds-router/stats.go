@@ -68,6 +68,12 @@ func printStats(w io.Writer, s *admin.Status) error {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\n", i.Channel, i.Sender, i.Position, i.Handled, i.Dead)
 		}
 	}
+	if len(s.Inputs) > 0 {
+		fmt.Fprint(t, "\nINPUT\tTYPE\tSENDS ON\tREJECTED\n")
+		for _, i := range s.Inputs {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\n", i.Name, i.Type, i.Channel, i.Rejected)
+		}
+	}
 	printPlugins(t, s.Plugins)
 	fmt.Fprint(t, "\nSTATISTIC\tVALUE\n")
 	for _, name := range slices.Sorted(maps.Keys(s.Statistic)) {

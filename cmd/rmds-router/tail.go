@@ -42,6 +42,9 @@ func (f *tailFlags) run(cmd *cobra.Command, channel string) error {
 	if !ok {
 		return usage("--output %q is none of text, raw and json", f.output)
 	}
+	if err := channelName(channel); err != nil {
+		return err
+	}
 	client, err := f.client()
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ type Status struct {
 	Channels  []Channel        `json:"channels"`
 	Accounts  []Account        `json:"accounts"`
 	Inbound   []Inbound        `json:"inbound"`
+	Inputs    []Input          `json:"inputs"`
 	Plugins   []Plugin         `json:"plugins"`
 }
 
@@ -91,6 +92,16 @@ type Inbound struct {
 	Position uint64 `json:"position"`
 	Handled  int64  `json:"handled"`
 	Dead     int64  `json:"dead"`
+}
+
+// Input is one input of this node.
+type Input struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Channel string `json:"channel"`
+	// Rejected counts, since the database was made, the messages that were not sent: above the largest size, or refused for good
+	// by a filter. The database keeps them.
+	Rejected int64 `json:"rejected"`
 }
 
 // Plugin is one plugin's counters since the router started.

@@ -84,6 +84,19 @@ func (c *Config) Warnings() []string {
 			warn(path, "%s sends on the channel %q, which this node also consumes, but a node does not read its own messages without own: true", source, ch.Name)
 		}
 	}
+	for i, p := range c.Plugins {
+		if !c.inUse(p.Name) {
+			warn(fmt.Sprintf("plugins[%d]", i), "the plugin %q is not used: name it in a channel's outbound, inbound or consumer, give it a tick, or remove it", p.Name)
+		}
+	}
+	for i, o := range c.Outputs {
+		if !slices.ContainsFunc(c.Channels, func(ch Channel) bool { return ch.Consumer == o.Name }) {
+			warn(fmt.Sprintf("outputs[%d]", i), "the output %q is not used: name it as a channel's consumer, or remove it", o.Name)
+		}
+	}
+	if at := c.places["nats.embedded.listen"]; at.line > 0 && at.source == c.Source && len(c.Engine.NATSServers) > 0 {
+		warn("nats.embedded.listen", "has no effect: nats.servers is set, so no server is embedded")
+	}
 	if len(c.Channels) == 0 {
 		warn("", "no channel is configured: this node carries nothing")
 	}

@@ -123,12 +123,35 @@ func layer(s *schema, root *node, overrides []Override) (*layers, error) {
 	for _, o := range overrides {
 		f, ok := s.byPath[o.Key]
 		if !ok || f.typ.Kind() == reflect.Slice {
-			return nil, Problems{{Source: o.Source, Key: o.Key, Text: "not a setting that can be given here" + suggestKey(s, "", o.Key)}}
+			return nil, Problems{{Source: o.Source, Key: o.Key, Text: "not a setting that can be given here" + s.insteadOf(o.Key)}}
 		}
 		l.viper.Set(o.Key, o.Value)
 		l.overrides[o.Key] = o
 	}
 	return l, nil
+}
+
+// insteadOf says why a key cannot be given outside of a file, or which one was probably meant.
+func (s *schema) insteadOf(key string) string {
+	top, _, _ := strings.Cut(key, ".")
+	for _, at := range []string{key, top} {
+		if f, ok := s.byPath[at]; ok && f.typ.Kind() == reflect.Slice {
+			return ": " + at + " is a list, which only the configuration file can hold"
+		}
+	}
+	if names := s.children[key]; len(names) > 0 {
+		return ": it is a section; give one of its settings, such as " + key + "." + names[0]
+	}
+	var paths []string
+	for _, f := range s.settings {
+		if f.typ.Kind() != reflect.Slice {
+			paths = append(paths, f.path)
+		}
+	}
+	if near := suggest(key, paths); near != "" {
+		return near
+	}
+	return suggestKey(s, "", key)
 }
 
 func (l *layers) value(path string) *node {

@@ -208,7 +208,23 @@ func TestBadFiles(t *testing.T) {
 			[]string{`:2: node.idd: `, `:4: delivery.ack_timeout: `, `:6: channels[0].mode: "rx" is not one of`, `:6: channels[0].name: is missing`}},
 		"unset variable": {"c.yaml", "node:\n  id: ${RMDS_TEST_NOT_SET}\n",
 			[]string{`:2: node.id: the environment variable RMDS_TEST_NOT_SET is not set: set it, or give a default as ${RMDS_TEST_NOT_SET:default}`}},
-		"open brace": {"c.yaml", "node:\n  id: \"${X\"\n", []string{`:2: node.id: ${ without its }`}},
+		"nats scheme":     {"c.yaml", "nats:\n  servers: [\"http://foo bar:99999\"]\n", []string{`:2: nats.servers[0]: "http://foo bar:99999" is not an address`}},
+		"nats http":       {"c.yaml", "nats:\n  servers: [\"http://foo\"]\n", []string{`:2: nats.servers[0]: "http://foo" has the scheme "http"`}},
+		"nats port":       {"c.yaml", "nats:\n  servers:\n    - hub\n    - localhost:99999\n", []string{`:4: nats.servers[1]: "localhost:99999" has the port 99999`}},
+		"nats port 0":     {"c.yaml", "nats: {servers: [\"a:1,user:secret@b:0\"]}\n", []string{`:1: nats.servers[0]: "b:0" has the port 0`}},
+		"nats host":       {"c.yaml", "nats: {servers: [\":4222\"]}\n", []string{`:1: nats.servers[0]: ":4222" has no host`}},
+		"nats empty":      {"c.yaml", "nats: {servers: [\" , \"]}\n", []string{`:1: nats.servers[0]: is empty`}},
+		"nats mixed":      {"c.yaml", "nats: {servers: [\"a:1\", \"ws://b:2\"]}\n", []string{`:1: nats.servers[1]: ws and wss cannot`}},
+		"user alone":      {"c.yaml", "nats: {auth: {user: u}}\n", []string{`:1: nats.auth.user: has no password`}},
+		"empty node id":   {"c.yaml", "node: {id: \"\"}\n", []string{`:1: node.id: is empty`}},
+		"small storage":   {"c.yaml", "storage: {max_size: 1KiB}\n", []string{`:1: storage.max_size: 1024 bytes is too small: use 4MiB or more`}},
+		"folder as store": {"c.yaml", "storage: {path: data/}\n", []string{`:1: storage.path: "data/" is a folder`}},
+		"dot as store":    {"c.yaml", "storage: {path: .}\n", []string{`:1: storage.path: "." is a folder`}},
+		"placeholder":     {"c.yaml", "storage: {path: \"data/{nodeid}.db\"}\n", []string{`:1: storage.path: {nodeid} is not known`}},
+		"large messages":  {"c.yaml", "delivery: {max_message_size: 65MiB}\n", []string{`:1: delivery.max_message_size: 68157440 bytes is too much: the most is 64MiB`}},
+		"slow keepalive":  {"c.yaml", "discovery: {keepalive_interval: 30s}\n", []string{`:1: discovery.keepalive_interval: nodes would go offline`}},
+		"shortened key":   {"c.yaml", "plugins:\n  - name: p\n    file: /dev/null\n    limits: {mem: 1}\n", []string{`:4: plugins[0].limits.mem: unknown key; did you mean "memory"?`}},
+		"open brace":      {"c.yaml", "node:\n  id: \"${X\"\n", []string{`:2: node.id: ${ without its }`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, c.file, c.text)
@@ -266,11 +282,14 @@ func TestMissingFile(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	for text, want := range map[string]string{
-		"channels: [{name: a, consumer: none}]\ninputs: [{name: i, type: stdin, channel: a}]\n":            `:1: channels[0]: the input "i" sends on the channel "a"`,
-		"channels: [{name: a, consumer: none, own: true}]\ninputs: [{name: i, type: stdin, channel: a}]\n": "",
-		"channels: [{name: a, mode: read}]\n":                                                              `:1: channels[0]: the channel "a" has no consumer`,
-		"channels: [{name: a, mode: write}]\n":                                                             "",
-		"node: {id: x}\n":                                                                                  "no channel is configured",
+		"channels: [{name: a, consumer: none}]\ninputs: [{name: i, type: stdin, channel: a}]\n":                                 `:1: channels[0]: the input "i" sends on the channel "a"`,
+		"channels: [{name: a, consumer: none, own: true}]\ninputs: [{name: i, type: stdin, channel: a}]\n":                      "",
+		"plugins: [{name: p, file: FILE}]\nchannels: [{name: a, consumer: none}]\n":                                             `:1: plugins[0]: the plugin "p" is not used`,
+		"outputs: [{name: o, type: stdout}]\nchannels: [{name: a, consumer: none}]\n":                                           `:1: outputs[0]: the output "o" is not used`,
+		"nats: {servers: [a], embedded: {listen: \"127.0.0.1:1\"}}\nchannels: [{name: a, consumer: none}]\n":                    `:1: nats.embedded.listen: has no effect`,
+		"channels: [{name: a, mode: read}]\n":                                                                                   `:1: channels[0]: the channel "a" has no consumer`,
+		"channels: [{name: a, mode: write}]\n":                                                                                  "",
+		"node: {id: x}\n":                                                                                                       "no channel is configured",
 		"plugins: [{name: p, file: FILE, allow: {emit: [a]}}]\nchannels: [{name: a, consumer: none}, {name: b, consumer: p}]\n": `the plugin "p" (allow.emit) sends on the channel "a"`,
 	} {
 		c, err := Load(write(t, "c.yaml", strings.ReplaceAll(text, "FILE", write(t, "p.wasm", ""))))

@@ -1,9 +1,15 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // suggest returns `; did you mean "x"?` for the candidate nearest to word, or "" when none is near.
 func suggest(word string, candidates []string) string {
+	if short := beginning(word, candidates); short != "" {
+		return fmt.Sprintf("; did you mean %q?", short)
+	}
 	best, distance := "", max(2, len(word)/3)+1
 	for _, c := range candidates {
 		if d := editDistance(word, c); d < distance {
@@ -14,6 +20,21 @@ func suggest(word string, candidates []string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// beginning returns the one candidate that word is the beginning of, as in mem for memory, or "".
+func beginning(word string, candidates []string) string {
+	found := ""
+	for _, c := range candidates {
+		if len(word) < 2 || !strings.HasPrefix(c, word) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = c
+	}
+	return found
 }
 
 // editDistance counts the letters to insert, remove, replace or swap with a neighbour to make b of a.

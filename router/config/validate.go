@@ -18,10 +18,14 @@ import (
 // defaultInterval is how often this machine's telemetry is read.
 const defaultInterval = time.Second
 
-const nameRule = `use 1 to 64 letters, digits, "-" or "_"`
+// maxMessage is the most that delivery.max_message_size may be, in bytes.
+const maxMessage = 64 << 20
 
-// legalName says whether a name is one token, as the network's subjects need it.
-func legalName(s string) bool {
+// NameRule says what LegalName wants.
+const NameRule = `use 1 to 64 letters, digits, "-" or "_"`
+
+// LegalName says whether a name is one token, as the network's subjects need it.
+func LegalName(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
 	}
@@ -93,17 +97,30 @@ func (c *Config) problem(path, text string) Problem {
 }
 
 func (k *checker) node() {
-	if id := k.Engine.NodeID; id != "" && !legalName(id) {
-		k.fail("node.id", "%q is not a legal name: %s", id, nameRule)
+	_, given := k.places["node.id"]
+	switch id := k.Engine.NodeID; {
+	case id == "" && given:
+		k.fail("node.id", "is empty: give the node an id, or leave it out for the host's name")
+	case id != "" && !LegalName(id):
+		k.fail("node.id", "%q is not a legal name: %s", id, NameRule)
 	}
-	if k.Engine.StoragePath == "" {
-		k.fail("storage.path", "is empty: name the database file, such as ./data/{nodeID}.db")
+	k.storage()
+	e := k.Engine
+	if e.MaxMessageSize > maxMessage {
+		k.fail("delivery.max_message_size", "%d bytes is too much: the most is 64MiB", e.MaxMessageSize)
+	}
+	if e.KeepaliveInterval >= e.NodeOfflineTimeout {
+		path := "discovery.keepalive_interval"
+		if _, given := k.places[path]; !given {
+			path = "discovery.node_offline_timeout"
+		}
+		k.fail(path, "nodes would go offline between two announcements: keepalive_interval (%s) must be shorter than node_offline_timeout (%s), best a third of it", e.KeepaliveInterval, e.NodeOfflineTimeout)
 	}
 }
 
 func (k *checker) network() {
 	prefix, ok := strings.CutSuffix(k.Engine.NATSPrefix, ".")
-	if !ok || slices.ContainsFunc(strings.Split(prefix, "."), func(s string) bool { return !legalName(s) }) {
+	if !ok || slices.ContainsFunc(strings.Split(prefix, "."), func(s string) bool { return !LegalName(s) }) {
 		k.fail("nats.prefix", "%q is not a prefix: write words and dots, ending with a dot, such as rmds.", k.Engine.NATSPrefix)
 	}
 	words := map[string]string{}
@@ -111,20 +128,22 @@ func (k *checker) network() {
 		{"nats.channels.management", k.Engine.ManagementChannel}, {"nats.channels.discovery", k.Engine.DiscoveryChannel},
 		{"nats.channels.keepalive", k.Engine.KeepaliveChannel},
 	} {
-		if !legalName(c.word) {
-			k.fail(c.key, "%q is not a legal name: %s", c.word, nameRule)
+		if !LegalName(c.word) {
+			k.fail(c.key, "%q is not a legal name: %s", c.word, NameRule)
 		}
 		if other := words[c.word]; other != "" {
 			k.fail(c.key, "is the same as %s; use another word", other)
 		}
 		words[c.word] = c.key
 	}
-	for i, server := range k.Engine.NATSServers {
-		if strings.TrimSpace(server) == "" {
-			k.fail(fmt.Sprintf("nats.servers[%d]", i), "is empty: write host:port, or remove it to run the embedded server")
-		}
-	}
+	k.servers()
 	k.embedded()
+	switch {
+	case k.NATS.User != "" && k.NATS.Password == "":
+		k.fail("nats.auth.user", "has no password: set nats.auth.password as well")
+	case k.NATS.User == "" && k.NATS.Password != "":
+		k.fail("nats.auth.password", "has no user: set nats.auth.user as well")
+	}
 	k.listen("http.listen", k.HTTP.Listen)
 	if host, _, err := net.SplitHostPort(k.HTTP.Listen); err == nil && !Loopback(host) {
 		k.fail("http.listen", "%s is not on the loopback interface, and this version has no token to guard another: use 127.0.0.1:8420 or the like", k.HTTP.Listen)
@@ -179,8 +198,8 @@ func (k *checker) names(list string, count int, name func(i int) string) {
 		switch j, twice := first[n]; {
 		case n == "":
 			k.fail(path, "is missing: give it a name")
-		case !legalName(n):
-			k.fail(path, "%q is not a legal name: %s", n, nameRule)
+		case !LegalName(n):
+			k.fail(path, "%q is not a legal name: %s", n, NameRule)
 		case twice:
 			k.fail(path, "%q is the name of %s[%d] already; use another", n, list, j)
 		default:

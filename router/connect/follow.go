@@ -3,8 +3,6 @@ package connect
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -19,24 +17,31 @@ type FollowOptions struct {
 	Tagged bool
 	// Poll is how often files at their end are looked at again. Default: 100 ms.
 	Poll time.Duration
-	// Grace is how long a file that was replaced may stay silent before its successor is begun. Default: 5 s.
+	// Grace is how long a file that was replaced must have been silent before it is done with and its successor's lines are
+	// sent. It runs for each file on its own, from when it was replaced. Default: 5 s.
 	Grace time.Duration
 }
 
 // follow makes a message of every line of one or more growing files. One goroutine reads them in turn.
 type follow struct {
 	FollowOptions
-	sink  Sink
-	log   zerolog.Logger
+	sink Sink
+	log  zerolog.Logger
+	// tails are the open files. Those of the same path are its queue, older ones first: only the first of them is sent from.
 	tails []*tail
 	// places are what was remembered for files that have not been opened yet.
 	places  map[string]place
 	missing bool
+	crowded bool // some queue is full, and the log has it
 }
+
+// maxQueue is how many files of one path may be open. A file beyond is opened once there is room, if it is still there then.
+const maxQueue = 256
 
 // NewFollow returns an input that follows files across rotation, truncation and restarts. Every line is sent once: the place
 // behind it is remembered in the transaction that makes it durable. A last line counts once its line feed is there, or when the
-// file has been replaced.
+// file has been replaced. Every file that stands at the path when it is looked at, which is at every Poll, is opened then and read
+// to its end, however soon it is replaced; a file that came and went between two looks is never seen.
 func NewFollow(o FollowOptions, sink Sink, log zerolog.Logger) Input {
 	if o.Poll == 0 {
 		o.Poll = 100 * time.Millisecond
@@ -65,7 +70,7 @@ func (f *follow) Run(ctx context.Context) error {
 		}
 		moved := false
 		for _, t := range slices.Clone(f.tails) {
-			m, err := t.step(ctx)
+			m, err := f.turn(ctx, t)
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -83,6 +88,42 @@ func (f *follow) Run(ctx context.Context) error {
 	return nil
 }
 
+// turn sends from a file if it is the first of its queue, and else only sees whether it still grows.
+func (f *follow) turn(ctx context.Context, t *tail) (moved bool, err error) {
+	if q := f.queue(t.path); len(q) == 0 || q[0] != t {
+		_, err := t.look()
+		if len(q) > 0 && q[len(q)-1] != t && t.moved.IsZero() {
+			t.moved = time.Now()
+		}
+		return false, err
+	}
+	return t.step(ctx)
+}
+
+// queue are the open files of a path, older ones first.
+func (f *follow) queue(path string) []*tail {
+	var q []*tail
+	for _, t := range f.tails {
+		if t.path == path && t.file != nil {
+			q = append(q, t)
+		}
+	}
+	return q
+}
+
+// wait is a sleep that goes on looking for new files, so that none is missed while the channel refuses messages.
+func (f *follow) wait(ctx context.Context, d time.Duration) error {
+	for end := time.Now().Add(d); ; f.scan() {
+		left := time.Until(end)
+		if left <= 0 {
+			return ctx.Err()
+		}
+		if err := sleep(ctx, min(left, f.Poll)); err != nil {
+			return err
+		}
+	}
+}
+
 func (f *follow) recall() error {
 	remembered, err := f.sink.Remembered()
 	if err != nil {
@@ -90,100 +131,11 @@ func (f *follow) recall() error {
 	}
 	for _, c := range remembered {
 		var p place
-		if err := json.Unmarshal(c.Value, &p); err != nil || p.Offset < 0 || p.HeadSize < 0 || p.HeadSize > headSize {
+		if err := json.Unmarshal(c.Value, &p); err != nil || !p.sound() {
 			f.log.Error().Str("file", c.Key).Msg("the place remembered for this file is not readable; it is read from its start")
 			continue
 		}
 		f.places[c.Key] = p
 	}
 	return nil
-}
-
-// reclaim opens the files that were being read when the process ended, under whatever name they have now.
-func (f *follow) reclaim() {
-	for path, p := range f.places {
-		for _, candidate := range append([]string{path}, neighbours(path)...) {
-			if info, err := os.Stat(candidate); err != nil || !p.same(identityOf(info)) {
-				continue
-			}
-			file, info, err := openRegular(candidate)
-			if err != nil {
-				continue
-			}
-			if id := identityOf(info); p.same(id) && p.fits(file, info.Size()) {
-				p.identity = id
-				f.tails = append(f.tails, newTail(f, path, file, p))
-				delete(f.places, path)
-				break
-			}
-			file.Close()
-		}
-	}
-}
-
-// neighbours are the files beside path, one of which a rotation may have made of it.
-func neighbours(path string) []string {
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
-		return nil
-	}
-	var out []string
-	for _, e := range entries {
-		if e.Type().IsRegular() && e.Name() != filepath.Base(path) {
-			out = append(out, filepath.Join(filepath.Dir(path), e.Name()))
-		}
-	}
-	return out
-}
-
-// scan looks for files to follow that are not open yet.
-func (f *follow) scan() {
-	paths, err := filepath.Glob(f.Path)
-	if err != nil || len(paths) == 0 {
-		paths = []string{f.Path}
-	}
-	slices.Sort(paths)
-	for _, path := range paths {
-		if slices.ContainsFunc(f.tails, func(t *tail) bool { return t.path == path }) {
-			continue
-		}
-		file, info, err := openRegular(path)
-		if err != nil {
-			if path == f.Path && !f.missing {
-				f.log.Warn().Str("file", path).Err(err).Msg("waiting for the file")
-			}
-			f.missing = path == f.Path
-			continue
-		}
-		f.missing = false
-		if f.renamed(path, identityOf(info)) {
-			file.Close()
-			continue
-		}
-		f.begin(path, file, identityOf(info))
-	}
-}
-
-// renamed says whether the file at path is being read already, under the name that it had before. It keeps its place under the
-// new one.
-func (f *follow) renamed(path string, id identity) bool {
-	for _, t := range f.tails {
-		if !id.known || !t.place.same(id) {
-			continue
-		}
-		if info, err := os.Stat(t.path); err != nil || !identityOf(info).same(id) {
-			t.rename(path)
-		}
-		return true
-	}
-	return false
-}
-
-// begin follows a file from its start.
-func (f *follow) begin(path string, file *os.File, id identity) {
-	if p, ok := f.places[path]; ok {
-		delete(f.places, path)
-		f.log.Warn().Str("file", path).Int64("was_at", p.Offset).Msg("the file was replaced or cut while the router was down, and what it was is not there any more; reading the new one from its start")
-	}
-	f.tails = append(f.tails, newTail(f, path, file, place{identity: id}))
 }

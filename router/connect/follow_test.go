@@ -79,6 +79,53 @@ func TestSurvivesRotation(t *testing.T) {
 	sink.await(t, "one", "late", "unfinished", "new", "newer")
 }
 
+// A file is open from the moment that it stands at the path, so rotations that come faster than the grace, here even with the older
+// files overwritten, and with a channel that takes nothing meanwhile, lose none.
+func TestSurvivesRotationsWithinTheGrace(t *testing.T) {
+	for name, refuse := range map[string]int{"taken": 0, "refused": 5} {
+		t.Run(name, func(t *testing.T) {
+			log, sink := newLog(t), &fakeSink{}
+			log.append("a1\n")
+			f := NewFollow(FollowOptions{Path: log.path, Poll: time.Millisecond, Grace: 300 * time.Millisecond}, sink, zerolog.Nop())
+			stop := run(t, f)
+			sink.await(t, "a1")
+			sink.mu.Lock()
+			sink.refuse = refuse
+			sink.mu.Unlock()
+			log.append("a2\n")
+			for _, line := range []string{"b1", "c1", "d1"} {
+				log.rename("app.log.1")
+				log.append(line + "\n")
+				time.Sleep(50 * time.Millisecond) // above the time between two looks, below the grace
+			}
+			sink.await(t, "a1", "a2", "b1", "c1", "d1")
+			stop()
+			run(t, log.follow(sink))
+			log.append("d2\n")
+			sink.await(t, "a1", "a2", "b1", "c1", "d1", "d2")
+		})
+	}
+}
+
+// What waits behind a rotated file is remembered with it.
+func TestResumesInTheMiddleOfAQueue(t *testing.T) {
+	log, sink := newLog(t), &fakeSink{}
+	log.append("a1\n")
+	f := NewFollow(FollowOptions{Path: log.path, Poll: time.Millisecond, Grace: time.Hour}, sink, zerolog.Nop())
+	stop := run(t, f)
+	sink.await(t, "a1")
+	old := log.rename("app.log.2")
+	log.append("b1\n")
+	sink.awaitPlace(t, log.path, `"next":[{`)
+	log.rename("app.log.1")
+	log.append("c1\n")
+	sink.awaitPlace(t, log.path, `"next":[{`, `},{`)
+	stop()
+	logFile{t, old}.append("a2\n")
+	run(t, log.follow(sink))
+	sink.await(t, "a1", "a2", "b1", "c1")
+}
+
 func TestSurvivesRotationWhileDown(t *testing.T) {
 	log, sink := newLog(t), &fakeSink{}
 	log.append("one\n")
@@ -229,14 +276,15 @@ func TestARenamedFileIsReadUntilItIsReplacedOrGone(t *testing.T) {
 	tail := newTail(f, log.path, file, place{identity: identityOf(info), Offset: 4, Line: 1})
 	defer tail.close()
 	old := log.rename("app.log.1")
-	tail.quiet = time.Now().Add(-time.Hour)
+	f.tails = append(f.tails, tail)
+	tail.moved = time.Now().Add(-time.Hour)
 	if moved, err := tail.atEnd(t.Context()); moved || err != nil || tail.file == nil {
 		t.Errorf("renamed only: moved %v, %v", moved, err)
 	}
 	if err := os.Remove(old); err != nil {
 		t.Fatal(err)
 	}
-	tail.quiet = time.Now().Add(-time.Hour)
+	tail.moved = time.Now().Add(-time.Hour)
 	if moved, err := tail.atEnd(t.Context()); !moved || err != nil || tail.file != nil {
 		t.Errorf("removed: moved %v, %v", moved, err)
 	}

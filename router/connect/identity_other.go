@@ -9,3 +9,6 @@ func identityOf(fs.FileInfo) identity { return identity{} }
 
 // unlinked cannot be told here; a file without its path counts as removed.
 func unlinked(fs.FileInfo) bool { return true }
+
+// writable cannot be told here without writing.
+func writable(string, fs.FileInfo) bool { return true }

@@ -5,6 +5,8 @@ package connect
 import (
 	"io/fs"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // identityOf tells files apart whatever they are called.
@@ -19,4 +21,9 @@ func identityOf(info fs.FileInfo) identity {
 func unlinked(info fs.FileInfo) bool {
 	s, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || s.Nlink == 0
+}
+
+// writable says whether this user may create files in a folder.
+func writable(folder string, _ fs.FileInfo) bool {
+	return unix.Access(folder, unix.W_OK|unix.X_OK) == nil
 }

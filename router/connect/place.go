@@ -28,6 +28,18 @@ type place struct {
 	Line     int64  `json:"line"`   // whole lines among them
 	HeadSize int64  `json:"head_size"`
 	Head     uint32 `json:"head"` // CRC-32C of the first HeadSize bytes
+	// Next are the places in the files that followed at the same path, older ones first; read once this one is done.
+	Next []place `json:"next,omitempty"`
+}
+
+// sound says whether a place that was read back can be one.
+func (p place) sound() bool {
+	for _, next := range p.Next {
+		if len(next.Next) > 0 || !next.sound() {
+			return false
+		}
+	}
+	return p.Offset >= 0 && p.HeadSize >= 0 && p.HeadSize <= headSize
 }
 
 func (p place) change(path string) Change {

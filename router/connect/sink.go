@@ -51,6 +51,11 @@ const (
 
 // deliver hands all messages to the sink, trying again for as long as it refuses. It returns an error only when ctx is done.
 func deliver(ctx context.Context, sink Sink, log zerolog.Logger, messages [][]byte, place func(n int) []Change) error {
+	return deliverWith(ctx, sink, log, messages, place, sleep)
+}
+
+// deliverWith is deliver with another way to wait.
+func deliverWith(ctx context.Context, sink Sink, log zerolog.Logger, messages [][]byte, place func(n int) []Change, sleep func(context.Context, time.Duration) error) error {
 	sent, wait := 0, firstWait
 	var refused, said time.Time
 	for {

@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,6 +86,24 @@ func (s *fakeSink) await(t *testing.T, want ...string) {
 		}
 		if time.Now().After(deadline) || len(got) > len(want) {
 			t.Fatalf("got %d messages %.300q\nwant %d %.300q", len(got), got, len(want), want)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// awaitPlace polls until what is remembered under a key has all these parts.
+func (s *fakeSink) awaitPlace(t *testing.T, key string, parts ...string) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		s.mu.Lock()
+		text := s.places[key]
+		s.mu.Unlock()
+		if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(text, p) }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is remembered as %s, without %q", key, text, parts)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

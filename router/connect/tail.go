@@ -42,8 +42,12 @@ type tail struct {
 	file   *os.File
 	place  place
 	tag    tagger
-	quiet  time.Time // since when a replaced file has given nothing; zero while it is in its place
+	size   int64     // at the last look
+	grown  time.Time // when it was last seen to have another size
+	moved  time.Time // since when it is known to be replaced; zero while it is in its place
 	faulty bool
+	// unsaved says that what is remembered of its queue is not what is known.
+	unsaved bool
 }
 
 func newTail(f *follow, path string, file *os.File, p place) *tail {
@@ -61,23 +65,39 @@ func (t *tail) rename(path string) {
 	if t.former == "" {
 		t.former = t.path
 	}
-	t.path, t.tag = path, newTagger(path)
+	t.path, t.tag, t.unsaved = path, newTagger(path), true
+}
+
+// look sees how large the file is, and when it grows.
+func (t *tail) look() (size int64, err error) {
+	info, err := t.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if info.Size() != t.size {
+		t.size, t.grown = info.Size(), time.Now()
+	}
+	return t.size, nil
 }
 
 // step sends at most one batch, or looks at what became of a file that is at its end. It says whether there may be more at once.
 func (t *tail) step(ctx context.Context) (moved bool, err error) {
-	info, err := t.file.Stat()
+	size, err := t.look()
 	if err != nil {
 		return false, err
 	}
-	if !t.place.fits(t.file, info.Size()) {
+	if !t.place.fits(t.file, size) {
 		t.follow.log.Warn().Str("file", t.path).Int64("was_at", t.place.Offset).Msg("the file was cut or written anew; reading it from its start")
 		t.place = place{identity: t.place.identity}
 	}
 	n, err := t.send(ctx, false)
 	if err != nil || n > 0 {
-		t.quiet = time.Time{}
 		return n > 0, err
+	}
+	if t.unsaved {
+		if err := t.commit(ctx, nil, func(int) []Change { return t.changes(t.place) }); err != nil {
+			return false, err
+		}
 	}
 	return t.atEnd(ctx)
 }
@@ -123,24 +143,61 @@ func (t *tail) deliver(ctx context.Context, batch []line) error {
 		}
 		return t.place.advanced(t.file, int64(batch[n-1].end), numbers[n]-numbers[0])
 	}
-	err := deliver(ctx, t.follow.sink, t.follow.log, messages, func(n int) []Change { return t.changes(after(n)) })
-	if err != nil {
+	if err := t.commit(ctx, messages, func(n int) []Change { return t.changes(after(n)) }); err != nil {
 		return err
 	}
-	t.place, t.former = after(len(batch)), ""
+	t.place = after(len(batch))
 	return nil
 }
 
+// commit sends messages and remembers changes, which are all that is to be known of t's queue.
+func (t *tail) commit(ctx context.Context, messages [][]byte, changes func(n int) []Change) error {
+	if err := deliverWith(ctx, t.follow.sink, t.follow.log, messages, changes, t.follow.wait); err != nil {
+		return err
+	}
+	for _, other := range t.follow.queue(t.path) {
+		other.former, other.unsaved = "", false
+	}
+	return nil
+}
+
+// changes is what to remember when t is at p: the places in all files of its queue.
 func (t *tail) changes(p place) []Change {
-	changes := []Change{p.change(t.path)}
-	if t.former != "" && t.former != t.path {
-		changes = append(changes, Change{Key: t.former})
+	q := t.follow.queue(t.path)
+	var places []place
+	for _, one := range q {
+		if one == t {
+			places = append(places, p)
+		} else {
+			places = append(places, one.place)
+		}
+	}
+	return append([]Change{queued(t.path, places)}, t.forget(q)...)
+}
+
+// queued remembers the places of a queue, or that there is none.
+func queued(path string, places []place) Change {
+	if len(places) == 0 {
+		return Change{Key: path}
+	}
+	first := places[0]
+	first.Next = places[1:]
+	return first.change(path)
+}
+
+// forget are the names that files of a queue had before, unless others have them now.
+func (t *tail) forget(q []*tail) []Change {
+	var changes []Change
+	for _, one := range append(q, t) {
+		if one.former != "" && one.former != t.path && len(t.follow.queue(one.former)) == 0 {
+			changes = append(changes, Change{Key: one.former})
+		}
 	}
 	return changes
 }
 
-// atEnd sees whether the file has been replaced at its path. If so, and it has given nothing for a while, its last line is sent
-// even without a line feed, and it is done with: the next scan opens its successor.
+// atEnd sees whether the file has been replaced at its path. If so, and it has not grown for a while, its last line is sent even
+// without a line feed, and it is done with: the next of its queue is read.
 func (t *tail) atEnd(ctx context.Context) (moved bool, err error) {
 	info, err := os.Stat(t.path)
 	gone := errors.Is(err, fs.ErrNotExist)
@@ -148,16 +205,17 @@ func (t *tail) atEnd(ctx context.Context) (moved bool, err error) {
 		return false, err
 	}
 	if !gone && (!t.place.known || identityOf(info).same(t.place.identity)) {
-		t.quiet = time.Time{}
+		t.moved = time.Time{}
 		return false, nil
 	}
-	if own, err := t.file.Stat(); gone && (err != nil || !unlinked(own)) {
+	followed := len(t.follow.queue(t.path)) > 1
+	if own, err := t.file.Stat(); gone && !followed && (err != nil || !unlinked(own)) {
 		return false, nil // renamed and not replaced yet: its writer may still be at it
 	}
-	if t.quiet.IsZero() {
-		t.quiet = time.Now()
+	if t.moved.IsZero() {
+		t.moved = time.Now()
 	}
-	if time.Since(t.quiet) < t.follow.Grace {
+	if time.Since(t.moved) < t.follow.Grace || time.Since(t.grown) < t.follow.Grace {
 		return false, nil
 	}
 	if _, err := t.send(ctx, true); err != nil {
@@ -166,19 +224,25 @@ func (t *tail) atEnd(ctx context.Context) (moved bool, err error) {
 	return true, t.finish(ctx, gone)
 }
 
-// finish ends a file that was replaced or removed: its successor's place, or none, is remembered in its stead.
+// finish ends a file that was replaced or removed: its successors' places, or none, are remembered in its stead.
 func (t *tail) finish(ctx context.Context, gone bool) error {
-	next := Change{Key: t.path}
-	if !gone {
-		if info, err := os.Stat(t.path); err == nil {
-			next = place{identity: identityOf(info)}.change(t.path)
+	next := func(int) []Change {
+		if q := t.follow.queue(t.path); len(q) > 1 {
+			var places []place
+			for _, other := range q {
+				if other != t {
+					places = append(places, other.place)
+				}
+			}
+			return append([]Change{queued(t.path, places)}, t.forget(q)...)
 		}
+		change := Change{Key: t.path}
+		if info, err := os.Stat(t.path); !gone && err == nil {
+			change = place{identity: identityOf(info)}.change(t.path)
+		}
+		return append([]Change{change}, t.forget([]*tail{t})...)
 	}
-	changes := []Change{next}
-	if t.former != "" && t.former != t.path {
-		changes = append(changes, Change{Key: t.former})
-	}
-	if err := deliver(ctx, t.follow.sink, t.follow.log, nil, func(int) []Change { return changes }); err != nil {
+	if err := t.commit(ctx, nil, next); err != nil {
 		return err
 	}
 	t.close()
