@@ -426,3 +426,18 @@ func TestCommitInLaterRunEndsFramesOfEarlierOne(t *testing.T) {
 		t.Errorf("%d messages in flight, want none", n)
 	}
 }
+
+func TestSenderAsksForWhatAnEarlierSessionLeftUncommitted(t *testing.T) {
+	s := NewSender(limits())
+	s.Begin(0, 2)
+	s.Due(0)
+	run := ID{1}
+	s.Opened(0, 2, []Start{{Channel: "a", Committed: Position{run, 3}, Received: Position{run, 5}}, {Channel: "b"}})
+	if at, ok := s.Next(); !ok || at > 200*time.Millisecond || s.Due(200*time.Millisecond) != Probe {
+		t.Fatal("messages that were taken and not committed are not asked for")
+	}
+	s.Status(300*time.Millisecond, 2, 0, false, false, map[string]Position{"a": {run, 5}})
+	if _, ok := s.Next(); ok {
+		t.Fatal("something is still awaited after everything was committed")
+	}
+}

@@ -137,6 +137,9 @@ func (s *Sender) Opened(now Now, session uint64, starts []Start) bool {
 	for _, st := range starts {
 		s.cursors[st.Channel] = &Cursor{Position: st.Received, Offset: st.Offset, Fresh: true}
 		s.committed[st.Channel] = st.Committed
+		if st.Received != st.Committed { // taken in an earlier session: its commit is awaited like that of a frame of this one
+			s.inflight = append(s.inflight, Frame{Channel: st.Channel, Prev: st.Committed, Last: st.Received})
+		}
 	}
 	return true
 }

@@ -152,3 +152,21 @@ func TestOrderOfAnnouncementsDoesNotMatter(t *testing.T) {
 		}
 	})
 }
+
+func TestAPartOfANodesChannelsIsNotTakenForAll(t *testing.T) {
+	v := newTestView()
+	v.Connected(0)
+	p, _ := v.Hear(0, announcement("bob", 1, 1, "shared"), true)
+	if p.Whole {
+		t.Error("after a keepalive of one channel all channels are said to be known")
+	}
+	if p, change := v.Hear(0, announcement("bob", 1, 2, "shared"), false); !p.Whole || change != Altered {
+		t.Errorf("after an announcement to everybody: known %v, change %v", p.Whole, change)
+	}
+	if p, _ := v.Hear(0, announcement("bob", 1, 3, "shared"), true); !p.Whole {
+		t.Error("a keepalive of the same run makes channels unknown")
+	}
+	if p, _ := v.Hear(0, announcement("bob", 2, 1, "shared"), true); p.Whole {
+		t.Error("a keepalive of a new run makes all its channels known")
+	}
+}

@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"slices"
+
+	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
 // Rule names what a violation breaks.
@@ -127,7 +129,6 @@ func (c *checker) event(i int, e *Event) {
 				delete(c.durable, f)
 			}
 		}
-		c.reorder(func(f flow) bool { return f.sender == e.Node })
 	case Trouble:
 		c.bad(Failure, "%s: %s", e.Node, e.Note)
 	case Invoked, Accepted, Refused, Unknown:
@@ -147,7 +148,7 @@ func (c *checker) event(i int, e *Event) {
 
 func (c *checker) started(e *Event) {
 	c.cross[e.Node] = e.Cross
-	c.reorder(func(f flow) bool { return f.reader == e.Node })
+	c.reorder(e.Node)
 	for f := range c.resumed {
 		if f.reader == e.Node {
 			delete(c.resumed, f)
@@ -155,16 +156,16 @@ func (c *checker) started(e *Event) {
 	}
 }
 
-// reorder forgets what was handed over last: the next message may be an earlier one.
-func (c *checker) reorder(of func(flow) bool) {
+// reorder forgets what was handed over to a reader last: the next message may be an earlier one.
+func (c *checker) reorder(reader string) {
 	for f := range c.lastSeq {
-		if of(f) {
+		if f.reader == reader {
 			delete(c.lastSeq, f)
 			delete(c.lastID, f)
 		}
 	}
 	for f := range c.turns {
-		if of(f) {
+		if f.reader == reader {
 			delete(c.turns, f)
 		}
 	}
@@ -262,8 +263,14 @@ func (c *checker) inOrder(i int, e *Event, f flow) {
 	c.turns[f] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt}
 }
 
-// runOf is the part of an engine's message id that names the store and its run: 32 of 40 bytes in base64.
-func runOf(id string) string { return id[:min(len(id), 42)] }
+// runOf is the part of an engine's message id that names the store and its run.
+func runOf(id string) [2]wire.ID {
+	store, run, _, err := wire.ParseMessageID(id)
+	if err != nil {
+		return [2]wire.ID{}
+	}
+	return [2]wire.ID{store, run}
+}
 
 func (c *checker) take(i int, e *Event, f flow) {
 	ends := c.ends[f]

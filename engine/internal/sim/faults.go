@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/crashvfs"
@@ -121,6 +122,8 @@ func cutWriting(n *node) {
 	n.swap(n.disk.PowerCut())
 }
 
+var errWorn = errors.New("the disk is worn out")
+
 // fail lets an operation fail as a worn disk does. What a failed sync leaves is known only after the power was off.
 func fail(n *node) {
 	if chance(n.w.draw, 0.5) {
@@ -195,6 +198,7 @@ func (w *world) full() bool {
 	}
 	disk := n.disk
 	disk.SetFull(true)
+	n.full = disk
 	w.later(time.Duration(1+w.draw.IntN(60))*time.Second, func() { disk.SetFull(false) })
 	return true
 }

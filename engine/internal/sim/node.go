@@ -19,6 +19,7 @@ type node struct {
 	w    *world
 	plan *nodePlan
 	disk *crashvfs.Disk
+	full *crashvfs.Disk     // the one that was last made full
 	copy *crashvfs.Snapshot // the backup
 	made int                // when that was made, as an index in the history
 	run  *run               // nil: down
@@ -160,7 +161,7 @@ func (n *node) leave() {
 	n.w.within(n, "close", func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		if err := r.c.Close(ctx); err != nil {
+		if err := r.c.Close(ctx); err != nil && n.full != n.disk { // what has no room is not marked as closed
 			n.w.trouble(n, "close: %v", err)
 		}
 	})
