@@ -21,12 +21,17 @@ func (b *Inbox) open(from string, data []byte) {
 		b.reject(from, "", "open: from a store that is not this node's")
 		return
 	}
-	if owner, ok := b.opt.OwnerOf(o.SenderStore); ok && owner != from {
+	owner, announced := b.opt.OwnerOf(o.SenderStore)
+	if announced && owner != from {
 		b.reject(from, "", "open: from the store of "+owner)
 		return
 	}
 	l := b.lane(laneKey{o.SenderStore, o.Scope}, from, o.Channels)
 	if l == nil {
+		return
+	}
+	if holder := l.sender(); holder != from && !announced { // a store moves to another node when that announces it, not before
+		b.reject(from, "", "open: from the store of "+holder)
 		return
 	}
 	b.mu.Lock()
@@ -61,6 +66,13 @@ func (b *Inbox) lane(k laneKey, node string, wanted []wire.OpenChannel) *receive
 	b.done.Go(l.handover)
 	b.done.Go(l.reporter)
 	return l
+}
+
+// sender is the node whose session the lane serves.
+func (l *receiver) sender() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.node
 }
 
 // begin starts a session unless it is an old one; it returns the session it replaces.

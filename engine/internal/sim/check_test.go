@@ -152,6 +152,11 @@ func TestBadHistories(t *testing.T) {
 		"handled after the backup, not again after the restore": {Loss, func(h *History) {
 			h.Events = append(h.Events, Event{Kind: Stopped, Node: "r"}, Event{Kind: RolledBack, Node: "r", Since: h.find(Returned, "w2")})
 		}},
+		"more pruned than is on record": {Loss, func(h *History) {
+			h.Events = append(h.Events, Event{Kind: Stopped, Node: "r"}, Event{Kind: RolledBack, Node: "r", Since: 2})
+			a := &h.Final.Accounts[0]
+			a.Said, a.Has = Totals{Handled: 2, Pruned: 1}, Totals{Handled: 2, Pruned: 1}
+		}},
 		"an effect twice":             {Effect, func(h *History) { h.Final.State["r"]["c"]["w2"] = 2 }},
 		"an effect missing":           {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2") }},
 		"an emit without its effect":  {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2"); h.remove(Acked, "w2") }},

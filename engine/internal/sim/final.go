@@ -33,8 +33,12 @@ func (c *checker) effects() {
 			if f.reader != r.Node || f.channel != r.Channel {
 				continue
 			}
+			spare := c.pruned(f)
 			for key, end := range ends {
-				if m := c.messages[key]; end.verdict == Acked && state[key] == 0 && !m.expires && !c.excused(m) {
+				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) {
+					continue
+				}
+				if spare--; spare < 0 {
 					c.bad(Effect, "%s handled %s on %s, and its effect is missing", r.Node, key, r.Channel)
 				}
 			}
@@ -43,6 +47,18 @@ func (c *checker) effects() {
 			c.emitted(r, state)
 		}
 	}
+}
+
+// pruned is how many messages a reader whose disk was put back cannot get again, because their sender needed the room: that is on record.
+func (c *checker) pruned(f flow) int {
+	if c.rolledBack(f.reader) {
+		for _, a := range c.h.Final.Accounts {
+			if a.Reader == f.reader && a.Channel == f.channel && a.Sender == f.sender {
+				return int(a.Said.Pruned)
+			}
+		}
+	}
+	return 0
 }
 
 // emittedAgain tells whether a message may be in its sender's log twice: emitted before its disk was put back, and after.
@@ -150,8 +166,12 @@ func (c *checker) reread() {
 		if !ok || c.rolledBack(f.sender) {
 			continue
 		}
+		spare := c.pruned(f)
 		for key, end := range ends {
-			if end.acked > b[0] && end.handed < b[1] && !c.messages[key].expires {
+			if end.acked <= b[0] || end.handed >= b[1] || c.messages[key].expires {
+				continue
+			}
+			if spare--; spare < 0 {
 				c.bad(Loss, "%s on %s was handled by %s after its backup was made (#%d) and not again after that was restored (#%d)", key, f.channel, f.reader, b[0], b[1])
 			}
 		}

@@ -99,9 +99,9 @@ type Account struct {
 }
 
 // Totals count how messages ended.
-type Totals struct{ Handled, Dead, Expired, Other uint64 }
+type Totals struct{ Handled, Dead, Expired, Pruned, Other uint64 }
 
-func (t Totals) sum() uint64 { return t.Handled + t.Dead + t.Expired + t.Other }
+func (t Totals) sum() uint64 { return t.Handled + t.Dead + t.Expired + t.Pruned + t.Other }
 
 // Final is how the nodes were when everything was healed and quiet.
 type Final struct {

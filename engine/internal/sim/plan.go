@@ -68,7 +68,7 @@ func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
 func newPlan(r *rand.Rand) *plan {
-	p := &plan{faults: 10 + r.IntN(5), payload: pick(r, 1<<20, 1<<20, 24<<10), backups: chance(r, 0.3), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
+	p := &plan{faults: 10 + r.IntN(5), payload: pick(r, 1<<20, 1<<20, 24<<10), backups: chance(r, 0.4), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
 	ordering := pick(r, engine.OrderReceiver, engine.OrderReceiver, engine.OrderChannel)
 	for i := range 2 + r.IntN(3) {
 		n := &nodePlan{id: string(rune('a' + i)), config: config(r, p)}
@@ -92,7 +92,7 @@ func config(r *rand.Rand, p *plan) engine.Config {
 	c := engine.Config{
 		EnableCompression: chance(r, 0.5), MaxRetryAttempts: pick(r, 3, 10), MaxInFlight: pick(r, 1, 8, 4096), MaxBytesInFlight: pick(r, 16<<10, 8<<20),
 		MaxMessagesPerReceiver: pick(r, 0, 0, 12), ParallelSenders: 1,
-		StorageMaxSize: 16 << 20, // never reached, but it makes checkpoints frequent
+		StorageMaxSize: 8 << 20, // hardly ever reached, but it makes checkpoints frequent
 	}
 	if !p.backups && chance(r, 0.2) {
 		c.DeliveredMessageRetention, c.MessageCleanupInterval = 5*time.Minute, time.Minute

@@ -13,7 +13,7 @@ import (
 )
 
 // plantedSeeds bounds how many seeds a planted bug may hide from. The simulation stops at the first that shows it.
-const plantedSeeds = "400"
+const plantedSeeds = "1000"
 
 var violation = regexp.MustCompile(`seed (\d+): ([a-z ]+): `)
 

@@ -186,7 +186,8 @@ func (w *world) recover() {
 	}
 	w.grant(4)
 	deadline := time.Now().Add(patience)
-	for quiet := 0; quiet < 3 && time.Now().Before(deadline); {
+	// A sender learns only from its reader that the reader's disk was put back: quiet has to last until they must have met.
+	for quiet := 0; quiet < 45 && time.Now().Before(deadline); {
 		time.Sleep(time.Second)
 		if w.unquiet() == "" {
 			quiet++
@@ -308,10 +309,10 @@ func (w *world) end() {
 
 func (w *world) account(n *node, a engine.Account) Account {
 	out := Account{Sender: n.plan.id, Reader: a.Reader, Channel: a.Channel, Join: a.Join, Accepted: a.Accepted, Removed: a.Removed, Pending: a.Pending, Ended: a.Ended,
-		Said: Totals{a.Handled, a.Dead, a.Expired, a.Purged + a.Overflow + a.Corrupt + a.Pruned}}
+		Said: Totals{a.Handled, a.Dead, a.Expired, a.Pruned, a.Purged + a.Overflow + a.Corrupt}}
 	if reader := w.node(a.Reader); reader != nil && reader.run != nil {
 		in, _ := w.inbound(reader, n.plan.id, a.Channel, a.Join)
-		out.Has = Totals{in.Handled, in.Dead, in.Expired, in.Purged + in.Overflow + in.Corrupt + in.Pruned}
+		out.Has = Totals{in.Handled, in.Dead, in.Expired, in.Pruned, in.Purged + in.Overflow + in.Corrupt}
 	}
 	return out
 }
