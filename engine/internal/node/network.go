@@ -32,8 +32,8 @@ func (n *Node) Members() []Member {
 	return list
 }
 
-// NameOf is the node id of a store; a store that was not heard of is named by its own id.
-func (n *Node) NameOf(id store.ID) string {
+// NameOf is the node id of a store. One that was not heard of since the start has the name that it was last known by, or its own id.
+func (n *Node) NameOf(id store.ID, last string) string {
 	if id == n.store.ID() {
 		return n.id
 	}
@@ -43,6 +43,9 @@ func (n *Node) NameOf(id store.ID) string {
 		if p.Store == id {
 			return p.Node
 		}
+	}
+	if last != "" {
+		return last
 	}
 	return hex.EncodeToString(id[:])
 }

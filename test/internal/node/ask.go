@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/getevo/rmds-router/router/admin"
@@ -91,18 +88,4 @@ func Account(s *admin.Status, channel, reader string) (admin.Account, bool) {
 		}
 	}
 	return admin.Account{}, false
-}
-
-// FreeAddress returns an address on the loopback interface that nothing listens at. Its port is below those that systems hand
-// out for outgoing connections, so that none of those takes it while its router is down.
-func FreeAddress() (string, error) {
-	var err error
-	for range 200 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.IntN(20_000)))
-		var l net.Listener
-		if l, err = net.Listen("tcp", address); err == nil {
-			return address, l.Close()
-		}
-	}
-	return "", fmt.Errorf("find a free port: %w", err)
 }
