@@ -160,6 +160,8 @@ var errorMap = []struct{ from, to error }{
 	{store.ErrClosed, ErrClosed},
 	{node.ErrClosed, ErrClosed},
 	{node.ErrNotJoined, ErrLeft},
+	{node.ErrNoAnswer, ErrNoAnswer},
+	{node.ErrRefused, ErrRefused},
 	{store.ErrInUse, ErrStorageInUse},
 	{store.ErrNewer, ErrStorageVersion},
 	{store.ErrNodeID, ErrNodeID},

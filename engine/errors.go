@@ -39,6 +39,10 @@ var (
 	ErrHopLimit = errors.New("hop limit reached")
 	// ErrStale means the attempt the message was handed over in has ended: another verdict was given, or its time ran out.
 	ErrStale = errors.New("the attempt has ended")
+	// ErrNoAnswer means another node did not answer an order in time; whether it obeyed is not known.
+	ErrNoAnswer = errors.New("the node did not answer")
+	// ErrRefused means another node answered that it could not obey an order.
+	ErrRefused = errors.New("the node could not obey")
 	// ErrConsumer means the channel already has a consumer of another kind.
 	ErrConsumer = errors.New("the channel already has a consumer")
 )

@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"slices"
 	"time"
-
-	"github.com/getevo/rmds-router/engine/internal/node"
 )
 
 // Management looks at and manages the network.
@@ -106,44 +104,4 @@ func (m *Management) Statistic() map[string]int64 {
 	add("reconnects", own.Connects-min(own.Connects, 1))
 	s["uptime"] = int64(m.c.node.Uptime().Seconds())
 	return s
-}
-
-// Scope limits a purge.
-type Scope uint8
-
-// Self limits a purge to this node.
-const Self Scope = 1
-
-// PurgeQueue removes what is pending: it ends as purged, and counts as pending until its readers have confirmed that. It does so
-// on every node that is online, or with Self on this one only. The error is this node's; others log theirs.
-func (m *Management) PurgeQueue(scope ...Scope) error { return m.purge(node.PurgeQueue, scope) }
-
-// PurgeSent removes what is delivered and only retained, on every node that is online, or with Self on this one only.
-func (m *Management) PurgeSent(scope ...Scope) error { return m.purge(node.PurgeSent, scope) }
-
-// PurgeAll does both.
-func (m *Management) PurgeAll(scope ...Scope) error { return m.purge(node.PurgeAll, scope) }
-
-func (m *Management) purge(p node.Purge, scope []Scope) error {
-	if slices.Contains(scope, Self) {
-		return publicError(m.c.node.Purge(p))
-	}
-	return publicError(m.c.node.PurgeEverywhere(p))
-}
-
-// Kick ends every join of a node: what waits for it counts as removed, and only joining anew brings it back. Nodes that are offline
-// obey when they return. The error wraps ErrLeft if the node has no join that is known here.
-func (m *Management) Kick(id string) error { return publicError(m.c.node.Kick(id, nil)) }
-
-// KickChannel ends a node's joins to the channels named, or to all that this node shares with it.
-func (m *Management) KickChannel(id string, channels ...string) error {
-	if len(channels) == 0 {
-		for _, j := range m.c.node.Joins() {
-			channels = append(channels, j.Channel)
-		}
-	}
-	if len(channels) == 0 {
-		return nil
-	}
-	return publicError(m.c.node.Kick(id, channels))
 }

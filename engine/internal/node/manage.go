@@ -1,17 +1,21 @@
 package node
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
-// The verbs of management frames, as they stand on the wire. Args of VerbKick are a node and then pairs of a channel and a join
-// number; of VerbPurge one of the purge kinds.
+// The verbs of management frames, as they stand on the wire. The argument of VerbKick is a node, with the joins to end as channels; of VerbPurge one of the
+// purge kinds, in decimal.
 const (
 	VerbKick  = 1
 	VerbPurge = 2
@@ -26,27 +30,203 @@ const (
 	PurgeAll   = PurgeQueue | PurgeSent
 )
 
-// Purge removes messages on this node.
-func (n *Node) Purge(p Purge) error {
-	n.log.Warn().Bool("queue", p&PurgeQueue != 0).Bool("sent", p&PurgeSent != 0).Msg("purge")
+func (p Purge) String() string {
+	switch p {
+	case PurgeQueue:
+		return "purge what is pending"
+	case PurgeSent:
+		return "purge what is delivered"
+	}
+	return "purge what is pending and what is delivered"
+}
+
+// Failure says why a node has not obeyed an order.
+type Failure struct {
+	Node string
+	Err  error // wraps ErrNoAnswer or ErrRefused if it is another node's
+}
+
+// Patience is how long other nodes have to answer an order.
+const Patience = 10 * time.Second
+
+// Purge removes messages on this node, and on every node that is online unless it is for this one alone. It lists the nodes that
+// have not obeyed.
+func (n *Node) Purge(p Purge, alone bool) []Failure {
+	m := &wire.Management{Verb: VerbPurge, Args: []string{strconv.Itoa(int(p))}}
+	if alone {
+		return n.command(m, nil)
+	}
+	return n.command(m, n.online())
+}
+
+// Kick ends a node's joins to channels (all that it has, if none are named), on this node's record, at every other node that is online, and at the
+// node itself. Only a later join by its operator brings it back. It lists the nodes that have not obeyed.
+func (n *Node) Kick(node string, channels []string) ([]Failure, error) {
+	joins := n.joinsOf(node, channels)
+	if len(joins) == 0 {
+		return nil, fmt.Errorf("kick %s: %w by it, as far as is known here", node, ErrNotJoined)
+	}
+	return n.command(&wire.Management{Verb: VerbKick, Args: []string{node}, Channels: joins[:min(len(joins), wire.MaxChannels)]}, n.online()), nil
+}
+
+func (n *Node) online() (nodes []string) {
+	for _, p := range n.Members() {
+		if p.Online && !p.Self {
+			nodes = append(nodes, p.Node)
+		}
+	}
+	return nodes
+}
+
+// command obeys an order here while others are asked to, and puts on record what came of it.
+func (n *Node) command(m *wire.Management, nodes []string) []Failure {
+	n.name(m)
+	e := n.entry(m, n.id)
+	n.log.Warn().Str("order", e.Action).Int("others", len(nodes)).Msg("an order is given")
+	e.Outcome, e.Over = "obeyed here", len(nodes) == 0
+	if !e.Over {
+		e.Outcome += fmt.Sprintf("; %d others are asked", len(nodes))
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, Patience)
+	defer cancel()
+	answers := make(chan []Failure, 1)
+	go func() { answers <- n.demand(ctx, nodes, m) }() // waited for below
+	own := n.obey(m, e)
+	failures := <-answers
+	if own != nil {
+		failures = append([]Failure{{Node: n.id, Err: own}}, failures...)
+	}
+	if own == nil && e.Over {
+		return nil
+	}
+	e.Outcome, e.Failed, e.Over = summary(len(nodes)+1, failures), len(failures) > 0, true
+	if err := n.commit(&store.Tx{Audit: []store.AuditEntry{e}}); err != nil && own == nil {
+		failures = append(failures, Failure{Node: n.id, Err: fmt.Errorf("put the outcome on record: %w", err)})
+	}
+	return failures
+}
+
+// summary is an order's outcome, for people.
+func summary(nodes int, failures []Failure) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "obeyed by %d of %d nodes", nodes-len(failures), nodes)
+	for _, f := range failures {
+		fmt.Fprintf(&b, "; %s: %v", f.Node, f.Err)
+	}
+	return clip(b.String())
+}
+
+// maxAuditText bounds a text of the audit record, in bytes.
+const maxAuditText = 2048
+
+func clip(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= maxAuditText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxAuditText], "") + "…"
+}
+
+// entry begins the audit entry of an order.
+func (n *Node) entry(m *wire.Management, from string) store.AuditEntry {
+	e := store.AuditEntry{Order: store.Order{Store: m.Store, Run: m.Run, Number: m.ID}, Node: from, Wall: time.Now().UnixMilli()}
+	if m.Verb == VerbPurge {
+		kind, _ := strconv.ParseUint(m.Args[0], 10, 8)
+		e.Action = Purge(kind).String()
+		return e
+	}
+	names := make([]string, 0, len(m.Channels))
+	for _, c := range m.Channels {
+		if !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	e.Action = clip(fmt.Sprintf("kick %s from %s", m.Args[0], strings.Join(names, ", ")))
+	return e
+}
+
+// Audit lists the audit record, newest first.
+func (n *Node) Audit() ([]store.AuditEntry, error) { return n.store.Audit() }
+
+var errStopped = fmt.Errorf("%w before it was known whether the order was obeyed", ErrClosed)
+
+// commit is a transaction of an order: it waits for room on a full disk, but not longer than the node runs.
+func (n *Node) commit(tx *store.Tx) error {
+	outcome := make(chan error, 1)
+	tx.Must, tx.Done = true, func(err error) { outcome <- err }
+	n.store.Submit(tx)
+	return n.await(outcome)
+}
+
+func (n *Node) await(outcome <-chan error) error {
+	select {
+	case err := <-outcome:
+		return err
+	case <-n.ctx.Done():
+		return errStopped
+	}
+}
+
+// obey carries out an order. What it does commits with the audit entry, where one transaction can hold it.
+func (n *Node) obey(m *wire.Management, e store.AuditEntry) error {
+	if m.Verb == VerbKick {
+		if m.Args[0] == n.id {
+			return n.leaveKicked(m.Channels, e)
+		}
+		return n.endKicked(m.Args[0], m.Channels, e)
+	}
+	kind, _ := strconv.ParseUint(m.Args[0], 10, 8) // Legal has looked at it
+	return n.purge(Purge(kind), e)
+}
+
+var errOrder = errors.New("not an order that this node understands")
+
+// legal tells whether an order is one that obey can carry out.
+func legal(m *wire.Management) bool {
+	switch m.Verb {
+	case VerbPurge:
+		if len(m.Args) != 1 || len(m.Channels) != 0 {
+			return false
+		}
+		kind, err := strconv.ParseUint(m.Args[0], 10, 8)
+		return err == nil && kind != 0 && Purge(kind)&^PurgeAll == 0
+	case VerbKick:
+		return len(m.Args) == 1 && wire.LegalName(m.Args[0]) && len(m.Channels) > 0
+	}
+	return false
+}
+
+func (n *Node) purge(p Purge, e store.AuditEntry) error {
 	if p&PurgeQueue != 0 {
-		if err := n.purgeQueue(); err != nil {
-			return err
+		first := e
+		if p&PurgeSent != 0 {
+			first.Outcome, first.Over = "what was pending is purged here", false
+		}
+		if err := n.purgeQueue(first); err != nil {
+			return fmt.Errorf("purge what is pending: %w", err)
 		}
 	}
 	if p&PurgeSent == 0 {
 		return nil
 	}
-	if _, err := n.store.Prune(math.MaxInt32, math.MaxInt64); err != nil {
-		return fmt.Errorf("purge what is delivered: %w", err)
+	for {
+		if n.ctx.Err() != nil {
+			return errStopped
+		}
+		removed, err := n.store.Prune(pruneAtOnce, math.MaxInt64)
+		if err != nil {
+			return fmt.Errorf("purge what is delivered: %w", err)
+		}
+		if removed < pruneAtOnce {
+			return n.commit(&store.Tx{Audit: []store.AuditEntry{e}})
+		}
 	}
-	return nil
 }
 
 // purgeQueue makes everything that waits a skip. It still counts as pending until its reader has confirmed the skip, for only the
 // reader's word moves its position.
-func (n *Node) purgeQueue() error {
-	tx := store.Tx{Must: true}
+func (n *Node) purgeQueue(e store.AuditEntry) error {
+	tx := store.Tx{Audit: []store.AuditEntry{e}}
 	for _, r := range n.out.Readers() {
 		if head, ok := n.store.Head(r.Channel); ok && !r.Ended && head.Last > r.Position {
 			tx.Skips = append(tx.Skips, store.SkipRange{Store: r.Store, Channel: r.Channel, Join: r.Join, From: r.Position + 1, To: head.Last, Reason: uint8(wire.Purged)})
@@ -57,51 +237,7 @@ func (n *Node) purgeQueue() error {
 			tx.Closed = append(tx.Closed, name)
 		}
 	}
-	if err := n.store.Do(&tx); err != nil {
-		return fmt.Errorf("purge the queue: %w", err)
-	}
-	return nil
-}
-
-// PurgeEverywhere does the same on this node and asks every node that is online.
-func (n *Node) PurgeEverywhere(p Purge) error {
-	n.order(&wire.Management{Verb: VerbPurge, Args: []string{strconv.Itoa(int(p))}})
-	return n.Purge(p)
-}
-
-// order sends a management frame to every node that is online.
-func (n *Node) order(m *wire.Management) {
-	for _, p := range n.Members() {
-		if p.Online && !p.Self {
-			n.orderTo(p.Node, m)
-		}
-	}
-}
-
-func (n *Node) orderTo(node string, m *wire.Management) {
-	m.ID = n.serial.Add(1)
-	if err := n.conn.Publish(n.opt.Subjects.ManagementFrom(node, n.id), m.Append(nil)); err != nil {
-		n.log.Warn().Err(err).Str("node", node).Msg("a node could not be told of a management order")
-	}
-}
-
-// Kick ends a node's joins to channels (all that it has, if none are named), on this node's record, at every other node, and at the
-// node itself. Only a later join by its operator brings it back.
-func (n *Node) Kick(node string, channels []string) error {
-	joins := n.joinsOf(node, channels)
-	if len(joins) == 0 {
-		return fmt.Errorf("kick %s: %w by it, as far as is known here", node, ErrNotJoined)
-	}
-	n.log.Warn().Str("node", node).Int("channels", len(joins)).Msg("kick")
-	for some := range slices.Chunk(joins, (wire.MaxArgs-1)/2) {
-		args := []string{node}
-		for _, j := range some {
-			args = append(args, j.Name, strconv.FormatUint(j.Join, 10))
-		}
-		n.order(&wire.Management{Verb: VerbKick, Args: args})
-	}
-	n.kicked(node, joins)
-	return nil
+	return n.commit(&tx)
 }
 
 func (n *Node) joinsOf(node string, channels []string) (list []wire.OpenChannel) {
@@ -128,60 +264,50 @@ func (n *Node) joinsOf(node string, channels []string) (list []wire.OpenChannel)
 	return list
 }
 
-// kicked obeys a kick: of another node on this one's record, of this node by leaving.
-func (n *Node) kicked(node string, joins []wire.OpenChannel) {
-	for _, j := range joins {
-		if node == n.id {
-			n.leaveKicked(j)
+// endKicked ends another node's joins on this one's record.
+func (n *Node) endKicked(node string, joins []wire.OpenChannel, e store.AuditEntry) error {
+	var ends []store.EndReader
+	for _, r := range n.out.Readers() {
+		if r.Node == node && !r.Ended && slices.ContainsFunc(joins, func(j wire.OpenChannel) bool { return r.Channel == j.Name && r.Join <= j.Join }) {
+			ends = append(ends, store.EndReader{Store: r.Store, Channel: r.Channel, Join: r.Join})
+		}
+	}
+	outcome := make(chan error, 1)
+	n.out.EndReaders(ends, []store.AuditEntry{e}, func(err error) { outcome <- err })
+	if err := n.await(outcome); err != nil {
+		return fmt.Errorf("end the joins of %s: %w", node, err)
+	}
+	return nil
+}
+
+// leaveKicked ends this node's own joins, those that are still the ones meant: where the operator has joined anew since, the new join stays.
+func (n *Node) leaveKicked(joins []wire.OpenChannel, e store.AuditEntry) error {
+	tx := store.Tx{Audit: []store.AuditEntry{e}}
+	var ends []store.EndReader
+	for _, own := range n.store.Joins() {
+		if own.Ended || !slices.Contains(joins, wire.OpenChannel{Name: own.Channel, Join: own.Number}) {
 			continue
 		}
-		for _, r := range n.out.Readers() {
-			if r.Node == node && r.Channel == j.Name && r.Join <= j.Join {
-				n.leave(r.Store, r.Channel, r.Join)
-			}
+		n.log.Warn().Str("channel", own.Channel).Str("by", e.Node).Msg("this node was kicked from the channel; join it again to return")
+		n.opt.Kicked(own.Channel)
+		n.mu.Lock()
+		delete(n.joins, own.Channel)
+		n.mu.Unlock()
+		n.in.Detach(own.Channel)
+		own.Ended = true
+		tx.Joins = append(tx.Joins, own)
+		if _, known := n.out.Reader(n.store.ID(), own.Channel, own.Number); known {
+			ends = append(ends, store.EndReader{Store: n.store.ID(), Channel: own.Channel, Join: own.Number})
 		}
 	}
-}
-
-func (n *Node) leaveKicked(j wire.OpenChannel) {
-	n.mu.Lock()
-	own := n.joins[j.Name]
-	current := own != nil && own.Number == j.Join
-	n.mu.Unlock()
-	if !current {
-		return // an older join, and the operator has joined anew since
+	if len(ends) > 0 {
+		n.out.EndReaders(ends, nil, func(error) {}) // if it fails the store has, and the next transaction says it
 	}
-	n.log.Warn().Str("channel", j.Name).Msg("this node was kicked from the channel; join it again to return")
-	n.opt.Kicked(j.Name)
-	if err := n.Leave(j.Name); err != nil {
-		n.log.Error().Err(err).Str("channel", j.Name).Msg("the kick could not be put on record")
+	if err := n.commit(&tx); err != nil {
+		return fmt.Errorf("put the kick on record: %w", err)
 	}
-}
-
-// manage takes a management frame, on the membership goroutine.
-func (n *Node) manage(from string, m *wire.Management) {
-	switch {
-	case m.Verb == VerbPurge && len(m.Args) == 1:
-		p, err := strconv.ParseUint(m.Args[0], 10, 8)
-		if err != nil || Purge(p)&^PurgeAll != 0 {
-			return
-		}
-		n.log.Warn().Str("by", from).Msg("another node orders a purge")
-		if err := n.Purge(Purge(p)); err != nil {
-			n.log.Error().Err(err).Msg("the purge failed")
-		}
-	case m.Verb == VerbKick && len(m.Args) >= 3 && len(m.Args)%2 == 1:
-		n.log.Warn().Str("by", from).Str("node", m.Args[0]).Msg("another node orders a kick")
-		var joins []wire.OpenChannel
-		for i := 1; i < len(m.Args); i += 2 {
-			join, err := strconv.ParseUint(m.Args[i+1], 10, 64)
-			if err != nil || !wire.LegalName(m.Args[i]) {
-				return
-			}
-			joins = append(joins, wire.OpenChannel{Name: m.Args[i], Join: join})
-		}
-		n.kicked(m.Args[0], joins)
-	default:
-		n.limiter.warn(n.log.With().Str("from", from).Logger(), "management", "a management frame was not understood")
+	if len(tx.Joins) > 0 {
+		n.poke()
 	}
+	return nil
 }

@@ -2,7 +2,6 @@ package node
 
 import (
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/membership"
@@ -16,10 +15,6 @@ import (
 const answerWithin = 100 * time.Millisecond
 
 func (n *Node) hear(h heard, t *ticks) {
-	if h.order != nil {
-		n.manage(h.from, h.order)
-		return
-	}
 	n.mu.Lock()
 	p, change := n.view.Hear(n.now(), h.announcement, h.partial)
 	n.mu.Unlock()
@@ -143,7 +138,7 @@ func (n *Node) ownEnded(r store.Reader) bool {
 func (n *Node) admit(a store.AddReader) {
 	if r, known := n.out.Reader(a.Store, a.Channel, a.Join); known {
 		if r.Ended && a.Store != n.store.ID() { // it was kicked while it was away: an ended join stays ended
-			n.orderTo(a.Node, &wire.Management{Verb: VerbKick, Args: []string{a.Node, a.Channel, strconv.FormatUint(a.Join, 10)}})
+			n.kickAgain(a)
 		}
 		return
 	}

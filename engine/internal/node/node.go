@@ -54,14 +54,13 @@ type Node struct {
 	done      sync.WaitGroup
 	count     counters
 	limiter   limiter
+	orders    *orders
 }
 
-// heard is what came in for the membership goroutine: an announcement, or a management order.
+// heard is what came in for the membership goroutine.
 type heard struct {
-	from         string
 	announcement *wire.Announcement
 	partial      bool
-	order        *wire.Management
 }
 
 type counters struct {
@@ -70,7 +69,7 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), crowded: make(chan struct{}, 1)}
+	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), crowded: make(chan struct{}, 1)}
 	so := o.Store
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
@@ -104,6 +103,7 @@ func Open(o Options) (*Node, error) {
 	n.done.Go(n.run)
 	n.done.Go(n.sendDelayed)
 	n.done.Go(n.clean)
+	n.done.Go(n.obeyOrders)
 	return n, nil
 }
 

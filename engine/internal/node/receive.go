@@ -36,11 +36,11 @@ func (n *Node) receive(a wire.Address, data []byte) {
 		n.announcement(a, data)
 	case wire.SubjectManagement:
 		m, err := wire.ParseManagement(data)
-		if err != nil || m.Response {
+		if err != nil || a.From == n.id {
 			n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "management", "a management frame was dropped")
 			return
 		}
-		n.put(heard{from: a.From, order: m})
+		n.managed(a.From, m)
 	}
 }
 
@@ -70,7 +70,7 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 	if a.Kind == wire.SubjectKeepalive && (len(an.Channels) != 1 || an.Channels[0].Name != a.Channel) {
 		return // a keepalive is of its subject's channel
 	}
-	n.put(heard{from: a.From, announcement: an, partial: a.Kind == wire.SubjectKeepalive})
+	n.put(heard{announcement: an, partial: a.Kind == wire.SubjectKeepalive})
 }
 
 // Event takes a change of the connection.

@@ -166,7 +166,16 @@ func (b *Outbox) recorded(id store.ID) {
 // EndReader ends a join durably: what was pending for it counts as removed. It does not wait for the disk; done is called with the
 // outcome, by the goroutine that writes.
 func (b *Outbox) EndReader(id store.ID, channel string, join uint64, done func(error)) {
-	b.log.Submit(&store.Tx{Readers: b.endings(id, channel, join), Must: true, Done: func(err error) {
+	b.EndReaders([]store.EndReader{{Store: id, Channel: channel, Join: join}}, nil, done)
+}
+
+// EndReaders ends several joins in one transaction, which holds the audit entries too.
+func (b *Outbox) EndReaders(joins []store.EndReader, audit []store.AuditEntry, done func(error)) {
+	var changes []store.ReaderChange
+	for _, j := range joins {
+		changes = append(changes, b.endings(j.Store, j.Channel, j.Join)...)
+	}
+	b.log.Submit(&store.Tx{Readers: changes, Audit: audit, Must: true, Done: func(err error) {
 		if err == nil {
 			b.ledger.reload()
 		}

@@ -56,6 +56,9 @@ const (
 	qMoveSkips
 	qDropSkips
 	qSkipTops
+	qAudit
+	qSetAudit
+	qTrimAudit
 	queryCount
 )
 
@@ -132,4 +135,9 @@ var queries = [queryCount]string{
 	qMoveSkips:  "UPDATE OR REPLACE skips SET store = ?, join_no = ? WHERE channel = ? AND store = ? AND join_no = ?",
 	qDropSkips:  "DELETE FROM skips WHERE channel = ? AND to_seq <= ?",
 	qSkipTops:   "SELECT channel, max(to_seq) FROM skips GROUP BY channel",
+
+	qAudit: "SELECT id, store, run, number, node, wall, action, outcome, failed, over FROM audit ORDER BY id DESC",
+	qSetAudit: "INSERT INTO audit(store, run, number, node, wall, action, outcome, failed, over) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)" +
+		" ON CONFLICT(store, run, number) DO UPDATE SET outcome = excluded.outcome, failed = excluded.failed, over = excluded.over",
+	qTrimAudit: "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)",
 }

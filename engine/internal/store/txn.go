@@ -155,6 +155,9 @@ func (t *txn) apply(w *work) error {
 			return err
 		}
 	}
+	if err := t.record(tx.Audit); err != nil {
+		return err
+	}
 	if w.prune != nil {
 		return t.prune(w.prune)
 	}

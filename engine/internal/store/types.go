@@ -124,7 +124,7 @@ const (
 )
 
 // Tx is one atomic unit of work; its parts are applied in this order: Readers, Joins, Skips, Closed, Segments, Progress, State,
-// Unbury. The caller must not touch it, or what it refers to, between Submit and Done. The writer puts as many as are queued into one SQLite transaction, in the order of their submission,
+// Unbury, Audit. The caller must not touch it, or what it refers to, between Submit and Done. The writer puts as many as are queued into one SQLite transaction, in the order of their submission,
 // commits it durably, and then calls each one's Done from its own goroutine.
 type Tx struct {
 	// Take, if set, is called once by the writer when it takes the Tx, and returns segments to append after those in Segments.
@@ -138,6 +138,7 @@ type Tx struct {
 	Skips    []SkipRange
 	Closed   []string // channels whose open mark ends
 	Unbury   []int64  // dead letters to delete: tried again or dismissed
+	Audit    []AuditEntry
 	// Done is told the outcome: nil once durable; ErrFull when nothing of it was written; ErrFailed when the outcome is unknown.
 	// It must not block. It is called exactly once: by the writer, or within Submit when the store is closed already.
 	Done func(err error)

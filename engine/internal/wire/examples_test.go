@@ -93,5 +93,5 @@ func exampleAnnouncement() *Announcement {
 }
 
 func exampleManagement() *Management {
-	return &Management{Verb: 3, ID: 77, Args: []string{"chat", "naïve"}, Body: []byte(`{"all":true}`)}
+	return &Management{Verb: 3, Store: exampleID(0), Run: exampleID(0x10), ID: 77, Args: []string{"bob", "naïve"}, Channels: []OpenChannel{{"chat", 2}, {"x", 300}}}
 }

@@ -156,7 +156,8 @@ func TestFramesRefuse(t *testing.T) {
 		"open: a name of 65 bytes":          open(func(o *Open) { o.Channels[0].Name = strings.Repeat("a", 65) }),
 		"open: negative time":               open(func(o *Open) { o.EngineNow = -1 }),
 		"management: too many arguments":    manage(func(m *Management) { m.Args = make([]string, MaxArgs+1) }),
-		"management: giant body":            manage(func(m *Management) { m.Body = make([]byte, MaxManagement+1) }),
+		"management: too many channels":     manage(func(m *Management) { m.Channels = make([]OpenChannel, MaxChannels+1) }),
+		"management: illegal channel":       manage(func(m *Management) { m.Channels[0].Name = "a.b" }),
 	} {
 		b := f.Append(nil)
 		if err := f.Parse(b); !errors.Is(err, ErrMalformed) {

@@ -115,7 +115,7 @@ func genAnnouncement(t *rapid.T) *Announcement {
 
 func genManagement(t *rapid.T) *Management {
 	return &Management{
-		Response: rapid.Bool().Draw(t, "response"), Verb: rapid.Byte().Draw(t, "verb"), ID: rapid.Uint64().Draw(t, "id"),
-		Args: rapid.SliceOfN(genText, 0, 5).Draw(t, "args"), Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
+		Response: rapid.Bool().Draw(t, "response"), Verb: rapid.Byte().Draw(t, "verb"), Store: genID.Draw(t, "store"), Run: genID.Draw(t, "run"),
+		ID: rapid.Uint64().Draw(t, "id"), Args: rapid.SliceOfN(genText, 0, 5).Draw(t, "args"), Channels: rapid.SliceOf(genJoin).Draw(t, "channels"),
 	}
 }

@@ -15,5 +15,4 @@ const (
 	MaxChannels    = 4096          // channels of any frame
 	MaxPositions   = 1024          // committed positions of one channel in a status
 	MaxArgs        = 64            // arguments of a management frame
-	MaxManagement  = 1 << 20       // bytes of a management frame's body
 )
