@@ -155,6 +155,21 @@ static inline int32_t rmds_because(int32_t verdict, const char *reason) {
     return verdict;
 }
 
+/* Ends the call as a fault whose reason is the text with file and line; its effects are discarded. */
+#define RMDS_PANIC(text) \
+    do { \
+        static const char rmds_panic_text[] = text " at " __FILE__ ":" RMDS_TEXT(__LINE__); \
+        rmds_log(RMDS_ERROR, rmds_panic_text, sizeof rmds_panic_text - 1); \
+        rmds_fail(rmds_panic_text, sizeof rmds_panic_text - 1); \
+        __builtin_trap(); \
+    } while (0)
+#define RMDS_ASSERT(condition) \
+    do { \
+        if (!(condition)) RMDS_PANIC("assertion failed: " #condition); \
+    } while (0)
+#define RMDS_TEXT(x) RMDS_TEXT_OF(x)
+#define RMDS_TEXT_OF(x) #x
+
 /* A whole body in the caller's buffer: its length, or RMDS_LIMIT if it is longer than cap. */
 static inline int32_t rmds_body(void *buf, uint32_t cap) {
     int32_t n = rmds_read(RMDS_BODY, 0, buf, cap);
