@@ -69,11 +69,30 @@ func (m *Management) GetSubscribers(channel string) []NodeInfo {
 	})
 }
 
-// Statistic sums what this node did. Since the database was made: "queued" (messages accepted from this node's senders),
-// "delivered" and "acknowledged" (handled by their readers, once for each reader), "pending" (waiting, once for each reader), "dropped"
-// (ended otherwise at their readers: expired, purged, overflow, removed, corrupt, pruned), "expired", "dead_lettered" (at readers, and here), "processed" (handled here).
-// Since this process started: "received_acks" and "sent_acks" (status frames), "received_keepalives" and "sent_keepalives" (announcements), "sent_frames",
-// "received_frames", "rejected_frames", "reconnects" (connections after the first), "stalls", "uptime" (seconds).
+// Statistic sums what this node did, by name; every name is always there.
+//
+// Since the database was made, whatever was restarted meanwhile:
+//
+//	queued          messages accepted from this node's senders, and emits; each once, however many readers it has
+//	delivered       handled by their readers, as these reported; once for each reader
+//	acknowledged    the same
+//	pending         waiting, once for each reader: the one number that goes down again
+//	processed       messages of others, or its own, that this node has handled
+//	dead_lettered   given up on: by readers of what this node sent, once for each, and by this node
+//	expired         ended by their time to live: at readers of what this node sent, once for each, and here
+//	dropped         ended without being handled or dead-lettered: expired, purged, overflow, removed, corrupt, pruned; there and here
+//
+// What a node reads of its own messages counts once. "queued" counts what was removed since, too.
+//
+// Since this process started:
+//
+//	sent_acks, received_acks               status frames, of which each acknowledges everything up to a position
+//	sent_keepalives, received_keepalives   announcements of any kind: keepalives, discovery, answers, goodbyes
+//	sent_frames, received_frames           data frames, repeated ones too
+//	rejected_frames                        open and data frames that were damaged, misdirected or hostile
+//	stalls                                 sessions begun anew because a reader made no progress
+//	reconnects                             connections to NATS after the first
+//	uptime                                 seconds
 func (m *Management) Statistic() map[string]int64 {
 	s := map[string]int64{"queued": 0, "delivered": 0, "acknowledged": 0, "pending": 0, "expired": 0, "dead_lettered": 0, "dropped": 0, "processed": 0}
 	add := func(name string, n uint64) { s[name] += int64(n) }
@@ -90,7 +109,12 @@ func (m *Management) Statistic() map[string]int64 {
 	}
 	for _, a := range m.c.Inbound() {
 		add("processed", a.Handled)
+		if a.Sender == m.c.NodeID() {
+			continue // among the accounts
+		}
 		add("dead_lettered", a.Dead)
+		add("expired", a.Expired)
+		add("dropped", a.Expired+a.Purged+a.Overflow+a.Corrupt+a.Pruned)
 	}
 	out, in, own := m.c.node.Outbox().Counts(), m.c.node.Inbox().Counts(), m.c.node.Counts()
 	add("received_acks", out.Acks)

@@ -222,7 +222,11 @@ func (s *stream) open() {
 
 func (s *stream) publish(d *wire.Data) bool {
 	s.frame = d.Append(s.frame[:0])
-	return s.box.pub.Publish(s.box.opt.Subjects.Data(d.Channel, s.at.Node, s.box.opt.Node), s.frame) == nil
+	if s.box.pub.Publish(s.box.opt.Subjects.Data(d.Channel, s.at.Node, s.box.opt.Node), s.frame) != nil {
+		return false
+	}
+	s.box.sent.Add(1)
+	return true
 }
 
 func (s *stream) event(k EventKind, channel, detail string) {
@@ -252,7 +256,6 @@ func (s *stream) pump() {
 		if !s.publish(&f.data) {
 			return // the connection is gone: its event closes the session, or a probe finds the hole
 		}
-		s.box.sent.Add(1)
 	}
 }
 
