@@ -3,8 +3,11 @@ package engine
 import "time"
 
 // Unlimited, as MaxMessagesPerReceiver, and NoExpiry, as MessageExpiry, switch the limit off; zero means the default.
+//
+// NoReserve, as StorageReserve, keeps nothing back.
 const (
 	Unlimited = -1
+	NoReserve = -1
 	NoExpiry  = time.Duration(-1)
 )
 
@@ -29,9 +32,14 @@ type Config struct {
 	StoragePath string `config:"storage.path"`
 	// StorageSync is SyncFull (every commit survives a power cut) or SyncNormal (the newest commits may be lost in a power cut, never in a process death).
 	StorageSync Sync `config:"storage.sync"`
-	// StorageMaxSize bounds the database file in bytes; 0 means no bound but the disk's.
+	// StorageMaxSize bounds the database file in bytes; 0 means no bound but the disk's. Near it, delivered messages are removed before their
+	// retention ends, the oldest first; at it, sends are refused with ErrStorageFull.
 	StorageMaxSize int64 `config:"storage.max_size"`
-	// DeliveredMessageRetention is how long delivered messages stay for replay and healing.
+	// StorageReserve is how many bytes of the disk a file beside the database takes up, to be given back when the disk is full: positions and
+	// ends of joins are then still stored.
+	StorageReserve int64 `config:"storage.reserve"`
+	// DeliveredMessageRetention is how long delivered messages stay for replay and healing, counted from when they were accepted, in
+	// this node's running time; less long if StorageMaxSize needs the room.
 	DeliveredMessageRetention time.Duration `config:"storage.delivered_message_retention"`
 	// MessageCleanupInterval is how often delivered messages past their retention are removed.
 	MessageCleanupInterval time.Duration `config:"storage.cleanup_interval"`
@@ -112,6 +120,7 @@ func DefaultConfig() *Config {
 		KeepaliveChannel:           "keepalive",
 		StoragePath:                "./rmds-{nodeID}.db",
 		StorageSync:                SyncFull,
+		StorageReserve:             16 << 20,
 		DeliveredMessageRetention:  72 * time.Hour,
 		MessageCleanupInterval:     time.Hour,
 		EnableCompression:          true,

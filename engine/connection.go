@@ -29,7 +29,7 @@ type Connection struct {
 }
 
 // New opens the node's database and starts connecting; it works with NATS down. A nil config means DefaultConfig. Errors wrap
-// ErrConfig, ErrName, ErrNodeID, ErrStorageInUse or ErrStorageVersion, or come from the operating system; then nothing was created.
+// ErrConfig, ErrName, ErrNodeID, ErrStorageInUse, ErrStorageVersion, ErrStorageFull, ErrNotDatabase, ErrNotWritable or ErrCorrupt, or come from the operating system; then nothing was created.
 func New(c *Config, opts ...Option) (*Connection, error) {
 	s, err := newSetup(c, opts)
 	if err != nil {

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
 )
 
 // The errors a caller can act on. Every error the engine returns wraps one of these or comes from the operating system;
@@ -31,6 +33,12 @@ var (
 	ErrStorage = errors.New("storage failed")
 	// ErrStorageInUse means another process, or another connection in this one, has the database open.
 	ErrStorageInUse = errors.New("the database is in use")
+	// ErrCorrupt means the database is damaged where it cannot be opened without losing something.
+	ErrCorrupt = store.ErrCorrupt
+	// ErrNotDatabase means StoragePath names a file that is no database of this program. It was left as it is.
+	ErrNotDatabase = store.ErrNotDatabase
+	// ErrNotWritable means the database, or its folder, cannot be created or written.
+	ErrNotWritable = store.ErrNotWritable
 	// ErrStorageVersion means the database was written by a newer version of this program.
 	ErrStorageVersion = errors.New("the database is of a newer version")
 	// ErrNodeID means the configured node id is not the one the database belongs to.

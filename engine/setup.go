@@ -108,7 +108,7 @@ func (s *setup) nodeOptions() node.Options {
 		sync = string(SyncNormal)
 	}
 	return node.Options{
-		Store:    store.Options{Path: c.StoragePath, VFS: s.harness.VFS, NoLock: s.harness.VFS != "", Sync: sync, NodeID: c.NodeID, MaxSize: c.StorageMaxSize},
+		Store:    store.Options{Path: c.StoragePath, VFS: s.harness.VFS, NoLock: s.harness.VFS != "", Sync: sync, NodeID: c.NodeID, MaxSize: c.StorageMaxSize, Reserve: c.StorageReserve},
 		Conn:     conn,
 		Subjects: wire.Subjects{Prefix: c.NATSPrefix, Management: c.ManagementChannel, Discovery: c.DiscoveryChannel, Keepalive: c.KeepaliveChannel},
 		Version:  s.version,
@@ -174,6 +174,7 @@ func (c *Config) fill() {
 	or(&c.KeepaliveChannel, d.KeepaliveChannel)
 	or(&c.StoragePath, d.StoragePath)
 	or(&c.StorageSync, d.StorageSync)
+	or(&c.StorageReserve, d.StorageReserve)
 	or(&c.DeliveredMessageRetention, d.DeliveredMessageRetention)
 	or(&c.MessageCleanupInterval, d.MessageCleanupInterval)
 	or(&c.MessageExpiry, d.MessageExpiry)

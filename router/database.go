@@ -4,17 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 
 	"github.com/getevo/rmds-router/engine"
 	"github.com/getevo/rmds-router/router/config"
-)
-
-// The words of the engine's store for what has no public error value.
-const (
-	saysForeign = "not a database of this program"
-	saysDamaged = "the database is damaged"
 )
 
 // engineProblem names the setting behind an error of engine.New, and the way out.
@@ -22,7 +15,6 @@ func (r *Router) engineProblem(err error) error {
 	at := func(key, wayOut string) error {
 		return fmt.Errorf("%s%w: %s", r.config.Problem(key, ""), err, wayOut)
 	}
-	says := func(text string) bool { return strings.Contains(err.Error(), text) }
 	switch {
 	case errors.Is(err, engine.ErrNodeID):
 		return config.Problems{r.config.Problem("node.id", "%v: use the id that the database has, or another storage.path for a new node", err)}
@@ -32,19 +24,19 @@ func (r *Router) engineProblem(err error) error {
 		return at("storage.path", "stop the other router, or give this one its own storage.path")
 	case errors.Is(err, engine.ErrStorageVersion):
 		return at("storage.path", "install the version that wrote it, or use another storage.path")
-	case errors.Is(err, syscall.EISDIR), says("is a directory"):
+	case errors.Is(err, syscall.EISDIR):
 		return at("storage.path", "name a file in that folder, such as node.db")
 	case errors.Is(err, syscall.ENOTDIR):
 		return at("storage.path", "a part of the path is a file: name a file in a folder")
-	case says(saysForeign):
+	case errors.Is(err, engine.ErrNotDatabase):
 		return at("storage.path", "that file is something else and was left as it is: name this router's own database, or a file that does not exist yet")
-	case says(saysDamaged):
+	case errors.Is(err, engine.ErrCorrupt):
 		return at("storage.path", "keep the file for whoever can repair it, and start from a backup, or with another storage.path and another node.id")
 	case errors.Is(err, engine.ErrStorageFull) && r.config.Engine.StorageMaxSize > 0:
 		return at("storage.max_size", "make room on the disk, or raise storage.max_size")
 	case errors.Is(err, engine.ErrStorageFull), errors.Is(err, syscall.ENOSPC):
 		return at("storage.path", "make room on the disk, or use another storage.path")
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrNotExist), says("not writable"):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrNotExist), errors.Is(err, engine.ErrNotWritable):
 		return at("storage.path", "make sure that this user may write there, or use another storage.path")
 	}
 	return at("storage.path", "look at the disk, or use another storage.path")

@@ -26,10 +26,11 @@ func TestEveryStorageErrorHasItsOwnWayOut(t *testing.T) {
 		err  error
 		want string
 	}{
-		{errors.New("open store x: not a database of this program: file is not a database"), "storage.path: open store x: not a database of this program: file is not a database: that file is something else"},
-		{errors.New("open store x: the database is damaged: disk I/O error"), "start from a backup"},
+		{fmt.Errorf("open store x: %w: file is not a database", engine.ErrNotDatabase), "storage.path: open store x: not a database of this program: file is not a database: that file is something else"},
+		{fmt.Errorf("open store x: %w: disk I/O error", engine.ErrCorrupt), "start from a backup"},
 		{fmt.Errorf("open store x: %w", syscall.EISDIR), "name a file in that folder"},
 		{fmt.Errorf("mkdir x: %w", syscall.ENOTDIR), "a part of the path is a file"},
+		{fmt.Errorf("folder x: %w", engine.ErrNotWritable), "make sure that this user may write there"},
 		{fmt.Errorf("open x: %w", fs.ErrPermission), "make sure that this user may write there"},
 		{fmt.Errorf("%w: open x", engine.ErrStorageFull), "storage.max_size: storage is full: open x: make room on the disk, or raise storage.max_size"},
 		{errors.New("disk I/O error"), "look at the disk"},

@@ -176,7 +176,12 @@ func (c *Config) normalize(d *decoder) {
 	if c.Engine.MaxMessagesPerReceiver == 0 {
 		c.Engine.MaxMessagesPerReceiver = engine.Unlimited
 	}
-	zeroIsNone := map[string]bool{"delivery.message_expiry": true, "delivery.max_messages_per_receiver": true, "storage.max_size": true}
+	if at, given := d.places["storage.reserve"]; c.Engine.StorageReserve == 0 {
+		c.Engine.StorageReserve = engine.NoReserve
+	} else if given && c.Engine.StorageReserve < 0 {
+		d.fail(&node{source: at.source, line: at.line}, "storage.reserve", "must not be below zero")
+	}
+	zeroIsNone := map[string]bool{"delivery.message_expiry": true, "delivery.max_messages_per_receiver": true, "storage.max_size": true, "storage.reserve": true}
 	value := reflect.ValueOf(&c.Engine).Elem()
 	for _, f := range settingsOf(value.Type(), "", nil) {
 		field := value.FieldByIndex(f.index)

@@ -80,6 +80,7 @@ func newSchema(t reflect.Type, prefix string) *schema {
 // sizes are the settings whose numbers are bytes and may carry a unit.
 var sizes = map[string]bool{
 	"storage.max_size":             true,
+	"storage.reserve":              true,
 	"delivery.max_bytes_in_flight": true,
 	"delivery.max_message_size":    true,
 	"plugins.limits.memory":        true,
@@ -108,7 +109,7 @@ var choices = map[string][]string{
 
 // later are keys that belong to the product and have no effect in this version. Accepting them would be a promise not kept.
 var later = []string{
-	"storage.reserve", "nats.pool_size", "nats.embedded.leafnodes", "nats.embedded.config_file",
+	"nats.pool_size", "nats.embedded.leafnodes", "nats.embedded.config_file",
 	"security", "channels.journal", "http.token_file", "http.hosts",
 }
 

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"math"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/membership"
@@ -249,7 +248,7 @@ func (n *Node) pruneBefore(before int64) {
 	}
 }
 
-// clean is the goroutine that removes what is delivered: when it is old, and all of it when the room is needed.
+// clean is the goroutine that removes what is delivered and old. What the room is needed for, the store removes by itself.
 func (n *Node) clean() {
 	tick := time.NewTicker(n.opt.Cleanup)
 	defer tick.Stop()
@@ -257,19 +256,9 @@ func (n *Node) clean() {
 		select {
 		case <-tick.C:
 			n.prune()
-		case <-n.crowded:
-			n.pruneBefore(math.MaxInt64)
 		case <-n.ctx.Done():
 			return
 		}
-	}
-}
-
-// full takes notice that the store refused work for want of room; it does not block.
-func (n *Node) full() {
-	select {
-	case n.crowded <- struct{}{}:
-	default:
 	}
 }
 

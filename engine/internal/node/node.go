@@ -46,7 +46,6 @@ type Node struct {
 	serial    atomic.Uint64
 	heard     chan heard
 	wake      chan struct{} // capacity 1: joins, consumers or the connection changed
-	crowded   chan struct{} // capacity 1: the store has no room
 	delayed   chan struct{} // capacity 1: delayed emits changed
 	asked     atomic.Bool   // announce with a question
 	ctx       context.Context
@@ -69,7 +68,7 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), crowded: make(chan struct{}, 1)}
+	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
 	so := o.Store
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
@@ -92,7 +91,7 @@ func Open(o Options) (*Node, error) {
 	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
-		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent, Full: n.full},
+		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent},
 		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
 		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, OwnerOf: n.ownerOf, Event: n.inboxEvent}, n.store, pub)

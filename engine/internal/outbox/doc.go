@@ -26,6 +26,7 @@ type Log interface {
 	Runs() []store.Run
 	LastOf(run store.ID) (uint64, bool)
 	Readers() []store.Reader
+	Short() bool
 	Skips(channel string, reader store.ID, join, from, to uint64) ([]store.SkipRange, error)
 }
 
@@ -47,7 +48,6 @@ type Options struct {
 	MaxMessageSize int
 	PerChannel     bool // one lane per channel instead of one per reader
 	Event          func(Event)
-	Full           func() // the store refused a send for want of room; must not block
 }
 
 // Event tells the owner what happened to a reader, for logs and counters.

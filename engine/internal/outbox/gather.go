@@ -29,7 +29,6 @@ type gatherer struct {
 	ledger *ledger
 	open   func(channel string) bool // membership is unsettled: keep messages for readers yet to come
 	wall   func() int64              // Unix milliseconds
-	full   func()                    // the store had no room
 	soft   bool                      // a queue at its limit does not refuse: stored makes room
 	stored func([]store.Segment)     // called on the writer's goroutine after segments were stored, if soft
 
@@ -80,6 +79,9 @@ func (g *gatherer) add(ctx context.Context, channel string, messages []wire.Mess
 	readers, err := g.ledger.accept(channel, len(messages), g.soft)
 	if err != nil {
 		return Receipt{}, err
+	}
+	if g.log.Short() {
+		poke(g.ledger.hurry)
 	}
 	keep := !readers || g.open(channel)
 	g.mu.Lock()
@@ -171,9 +173,6 @@ func (g *gatherer) buffer() []byte {
 // complete runs in the writer's goroutine.
 func (g *gatherer) complete(gr *group, err error) {
 	gr.err = err
-	if errors.Is(err, store.ErrFull) {
-		g.full()
-	}
 	g.mu.Lock()
 	if g.group == gr { // never taken: the store is closed or failed
 		g.group = nil

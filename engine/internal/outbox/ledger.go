@@ -29,6 +29,7 @@ type ledger struct {
 	channels map[string]*tally
 	sheds    map[readerKey]*shed
 	moved    chan struct{} // capacity 1: something is dirty
+	hurry    chan struct{} // capacity 1: what is dirty is to be stored at once
 }
 
 // tally is one channel's side of the limit: how many messages it was ever given, and the reader furthest behind.
@@ -41,7 +42,7 @@ type tally struct {
 
 func newLedger(log Log, limit int) *ledger {
 	l := &ledger{log: log, limit: uint64(max(limit, 0)), rows: map[readerKey]*store.Reader{}, dirty: map[readerKey]bool{}, ending: map[readerKey]bool{},
-		channels: map[string]*tally{}, sheds: map[readerKey]*shed{}, moved: make(chan struct{}, 1)}
+		channels: map[string]*tally{}, sheds: map[readerKey]*shed{}, moved: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 	l.reload()
 	return l
 }
@@ -151,10 +152,7 @@ func (l *ledger) move(k readerKey, seq uint64, totals store.Totals) error {
 	l.dirty[k] = true
 	l.tally(k.channel).recount()
 	l.mu.Unlock()
-	select {
-	case l.moved <- struct{}{}:
-	default:
-	}
+	poke(l.moved)
 	return nil
 }
 

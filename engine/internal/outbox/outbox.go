@@ -11,7 +11,8 @@ import (
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
-// flushDelay is how long a reader's report may wait for its commit: the sender's record serves accounting and pruning only.
+// flushDelay is how long a reader's report may wait for its commit: the sender's record serves accounting and pruning only. It does
+// not wait while room is short, for then sends need what pruning frees.
 const flushDelay = 100 * time.Millisecond
 
 // Outbox is the sending half of a node.
@@ -47,7 +48,7 @@ type streamKey struct {
 func New(o Options, log Log, pub Publisher, unsettled func() bool, wall func() int64) *Outbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Outbox{opt: o, log: log, pub: pub, ledger: newLedger(log, o.MaxPerReceiver), streams: map[streamKey]*stream{}, start: time.Now(), ctx: ctx, cancel: cancel}
-	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, full: o.Full, open: func(string) bool { return unsettled() }, wall: wall}
+	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, open: func(string) bool { return unsettled() }, wall: wall}
 	b.done.Go(b.flush)
 	return b
 }
@@ -207,6 +208,7 @@ func (b *Outbox) flush() {
 		timer.Reset(flushDelay)
 		select {
 		case <-timer.C:
+		case <-b.ledger.hurry:
 		case <-b.ctx.Done():
 			return
 		}

@@ -54,9 +54,11 @@ type refusal struct {
 	until time.Duration
 }
 
-func (s *stream) poke() {
+func (s *stream) poke() { poke(s.wake) }
+
+func poke(c chan struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

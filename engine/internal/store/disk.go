@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"sync"
 	"syscall"
 
@@ -28,8 +30,25 @@ func (d disk) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, err
 }
 
 func (d disk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	if name != nil && flags&vfs.OPEN_CREATE != 0 {
+		if err := private(name.String()); err != nil {
+			return nil, flags, vfs.SystemError(err, sqlite3.CANTOPEN)
+		}
+	}
 	f, flags, err := vfsutil.WrapOpenFilename(d.VFS, name, flags)
 	return wrapFile(f, flags, err)
+}
+
+// private makes a file that only its owner may read, unless there is one. The library's own (0.37) leaves that to the umask.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func wrapFile(f vfs.File, flags vfs.OpenFlag, err error) (vfs.File, vfs.OpenFlag, error) {

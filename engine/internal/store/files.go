@@ -69,6 +69,9 @@ func (f *files) prepare(lock bool) error {
 		}
 	}
 	f.created = missing // only with the lock is it certain that nobody else made them
+	if err := private(path + "-shm"); err != nil {
+		return reason(err, path)
+	}
 	return nil
 }
 

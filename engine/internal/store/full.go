@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -28,17 +29,43 @@ func (s *Store) crowded(group []*work) {
 		return
 	}
 	if s.files.reserveHeld() {
+		if err := s.clearFor(group); err != nil {
+			s.fail(err, group)
+			return
+		}
 		if s.attempt(group, nil, s.commit) {
 			return
 		}
 		chosen, rest := split(group, func(w *work) bool { return w.tx.Must || w.light() })
-		if len(rest) > 0 && s.attempt(chosen, rest, s.commit) {
+		if len(rest) > 0 && s.attempt(chosen, nil, s.commit) {
+			s.again(chosen, rest)
 			return
 		}
 	}
 	chosen, rest := ahead(group)
 	if !s.attempt(chosen, rest, s.commitReserved) {
 		s.hold(group)
+	}
+}
+
+// again tries sends once more behind positions and ends that may let something be pruned. Behind messages, which were submitted with
+// them and had to be written, they are refused: the order of messages stays.
+func (s *Store) again(before, sends []*work) {
+	written := slices.ContainsFunc(before, func(w *work) bool { return len(w.segments) > 0 })
+	switch err := s.Err(); {
+	case err != nil:
+		finish(sends, err)
+		return
+	case written:
+		s.hold(sends)
+		return
+	}
+	if err := s.clearFor(sends); err != nil {
+		s.fail(err, sends)
+		return
+	}
+	if !s.attempt(sends, nil, s.commit) {
+		s.hold(sends)
 	}
 }
 
@@ -93,7 +120,7 @@ func (s *Store) hold(group []*work) {
 		if w.tx.Must {
 			s.kept = append(s.kept, w)
 		} else {
-			w.finish(ErrFull)
+			w.finish(s.fullError())
 		}
 	}
 }

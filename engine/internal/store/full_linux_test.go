@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// TestReserve fills a real file system.
-func TestReserve(t *testing.T) {
-	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=18m"); err != nil {
+// smallDisk mounts a file system of this size.
+func smallDisk(t *testing.T, size string) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("a small file system cannot be mounted here (it takes root): %v", err)
 	}
 	t.Cleanup(func() {
@@ -20,8 +21,39 @@ func TestReserve(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return folder
+}
+
+// TestAFullDiskIsPruned holds that what is delivered makes room on a full disk too, before a send is refused.
+func TestAFullDiskIsPruned(t *testing.T) {
+	o := plain(filepath.Join(smallDisk(t, "32m"), "db"))
+	o.Reserve = 4 << 20
+	s := mustOpen(t, o)
+	change(t, s, add(id(1), "n", 1, StartHead))
+	for i := range uint64(1000) {
+		send(t, s, Segment{Channel: "a", Count: 1, Body: make([]byte, 60_000)})
+		change(t, s, move(id(1), 1, i+1, i+1))
+	}
+	account(t, s)
+	fillUp(t, s)
+	before, _ := s.Head("a")
+	if before.Floor < 1000 || before.Last == before.Floor {
+		t.Fatalf("pruned up to %d of %d: not all that was delivered, or what was not", before.Floor, before.Last)
+	}
+	var full *FullError
+	if err := s.Do(&Tx{Segments: []Segment{messages("a", 1000)}}); err != nil && (!errors.As(err, &full) || full.Limit != 0) {
+		t.Fatal(err)
+	}
+	change(t, s, move(id(1), 1, before.Last, before.Last))
+	send(t, s, Segment{Channel: "a", Count: 1, Body: make([]byte, 60_000)})
+}
+
+// TestReserve fills a real file system.
+func TestReserve(t *testing.T) {
+	folder := smallDisk(t, "18m")
 	elapsed := time.Duration(0)
 	o := plain(filepath.Join(folder, "db"))
+	o.Reserve = 4 << 20
 	o.Elapsed = func() time.Duration { return elapsed }
 	other := filepath.Join(folder, "other")
 	if err := fill(other+"1", 6<<20); err != nil {
@@ -51,7 +83,7 @@ func TestReserve(t *testing.T) {
 	if n := len(s.AllPositions()); n != 300 {
 		t.Fatal(n)
 	}
-	if h, _ := s.Head("a"); h != head {
+	if h, _ := s.Head("a"); h.Last != head.Last || h.Total != head.Total {
 		t.Fatal(h, head)
 	}
 	if err := errors.Join(os.Remove(other), os.Remove(other+"1")); err != nil {
@@ -61,7 +93,7 @@ func TestReserve(t *testing.T) {
 	if err := s.Do(&send); err != nil {
 		t.Fatal("there is room again:", err)
 	}
-	if info, err := os.Stat(o.Path + ".reserve"); err != nil || info.Size() != DefaultReserve {
+	if info, err := os.Stat(o.Path + ".reserve"); err != nil || info.Size() != o.Reserve {
 		t.Fatal(info, err)
 	}
 }

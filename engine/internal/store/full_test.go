@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -63,6 +64,9 @@ func TestFullDisk(t *testing.T) {
 		submit("other sender", Tx{Must: true, Progress: []Progress{other}})
 		submit("leave", Tx{Readers: []ReaderChange{end(id(5), 1)}})
 		submit("more effects", Tx{Must: true, State: effects})
+		for i, outcome := range order {
+			order[i], _, _ = strings.Cut(outcome, ": ")
+		}
 		want := []string{"send " + ErrFull.Error(), "ack <nil>", "other sender <nil>", "leave <nil>"}
 		if !reflect.DeepEqual(order, want) {
 			t.Fatalf("%q", order)
@@ -131,9 +135,7 @@ func TestMaxSize(t *testing.T) {
 		p.Sender = id(i)
 		do(t, s, Tx{Must: true, Progress: []Progress{p}})
 	}
-	if n, err := s.Prune(100_000, s.Now()); err != nil || n != int(head.Total) {
-		t.Fatal(n, err)
-	}
+	within(t, "what is delivered is pruned", func() bool { h, _ := s.Head("a"); return h.Floor == head.Last })
 	send(t, s, Segment{Channel: "a", Count: 1, Body: make([]byte, 60_000)})
 	if u, err := s.Usage(); err != nil || u.Free == 0 {
 		t.Fatal(u, err)

@@ -11,7 +11,7 @@ const (
 	DefaultTailBytes     = 32 << 20
 	DefaultBatchMessages = 4096
 	DefaultBatchBytes    = 64 << 10
-	DefaultReserve       = 4 << 20
+	DefaultReserve       = 16 << 20
 )
 
 // BatchHead is what a batch says of itself outside of its body.

@@ -1,30 +1,44 @@
 package store
 
-import "github.com/ncruces/go-sqlite3"
+import (
+	"math"
 
-// pruneChunk is how many batches one transaction deletes at most.
-const pruneChunk = 64
+	"github.com/ncruces/go-sqlite3"
+)
 
-// pruning deletes batches that nobody needs.
+// What one transaction deletes at most: commits that wait behind it must not notice. It takes no further batch past the bytes.
+const (
+	pruneChunk = 64
+	pruneBytes = 4 << 20
+)
+
+// pruneRun is how many batches of a channel go before it is asked again which channel has the oldest.
+const pruneRun = 16
+
+// pruning deletes batches that nobody needs, the oldest first, about.
 type pruning struct {
 	left    int
+	bytes   int64 // of blobs
 	older   int64 // engine time of the newest commit that may go
 	deleted int
+	freed   int64 // bytes of blobs
+	more    bool  // it ended at a limit
 }
 
-// Prune deletes up to limit batches, oldest first within each channel, that were committed at or before the engine time olderThan,
-// that every active reader of their channel is past, and that no open mark keeps. It works in small transactions, with other work
-// in between, and returns how many batches are gone; fewer than limit: there are no more.
+func (p *pruning) full() bool { return p.deleted >= p.left || p.freed >= p.bytes }
+
+// Prune deletes up to limit batches that were committed at or before the engine time olderThan, that every active reader of their
+// channel is past, and that no open mark keeps. It works in small transactions, with other work in between, and returns how many
+// batches are gone; fewer than limit: there are no more.
 func (s *Store) Prune(limit int, olderThan int64) (int, error) {
 	total := 0
 	for total < limit {
-		p := &pruning{left: min(pruneChunk, limit-total), older: olderThan}
-		want := p.left
+		p := &pruning{left: min(pruneChunk, limit-total), bytes: pruneBytes, older: olderThan}
 		if err := s.do(&work{tx: &Tx{}, prune: p}); err != nil {
 			return total, err
 		}
 		total += p.deleted
-		if p.deleted < want {
+		if !p.more {
 			break
 		}
 	}
@@ -35,32 +49,59 @@ func (t *txn) prune(p *pruning) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	p.deleted = 0 // an earlier attempt may have been rolled back
-	for name := range t.d.world.channels {
-		if p.deleted == p.left {
-			break
+	p.deleted, p.freed, p.more = 0, 0, false // an earlier attempt may have been rolled back
+	bounds := t.bounds()
+	for !p.full() {
+		c := t.stalest(bounds)
+		if c == nil {
+			return nil
 		}
-		if err := t.pruneChannel(name, p); err != nil {
+		before := p.deleted
+		if err := t.pruneChannel(c, bounds[c.name], p); err != nil {
 			return err
 		}
+		if p.deleted == before {
+			delete(bounds, c.name) // what is left of it is too young
+		}
 	}
+	p.more = true
 	return nil
 }
 
-func (t *txn) pruneChannel(name string, p *pruning) error {
-	c := t.d.peek(name)
-	bound := c.head.Last
-	t.d.readersOf(name, func(_ readerKey, r Reader) {
-		if !r.Ended {
-			bound = min(bound, r.Position)
+// bounds tells up to where each channel that has batches is needed by nobody: its readers are past that, and no open mark keeps it.
+func (t *txn) bounds() map[string]uint64 {
+	bounds := make(map[string]uint64, len(t.d.world.channels))
+	for name := range t.d.world.channels {
+		c := t.d.peek(name)
+		if c.oldest == 0 {
+			continue
+		}
+		bounds[name] = c.head.Last
+		if c.head.OpenFrom != 0 {
+			bounds[name] = c.head.OpenFrom - 1
+		}
+	}
+	t.d.eachReader(func(k readerKey, r Reader) {
+		if bound, ok := bounds[k.channel]; ok && !r.Ended {
+			bounds[k.channel] = min(bound, r.Position)
 		}
 	})
-	if c.head.OpenFrom != 0 {
-		bound = min(bound, c.head.OpenFrom-1)
+	return bounds
+}
+
+// stalest finds the channel with the oldest batch that may go; nil: there is none.
+func (t *txn) stalest(bounds map[string]uint64) *channel {
+	var found *channel
+	oldest := uint64(math.MaxUint64)
+	for name, bound := range bounds {
+		if c := t.d.peek(name); c.oldest != 0 && c.oldest <= bound && c.oldest < oldest {
+			found, oldest = c, c.oldest
+		}
 	}
-	if c.oldest == 0 || c.oldest > bound {
-		return nil
-	}
+	return found
+}
+
+func (t *txn) pruneChannel(c *channel, bound uint64, p *pruning) error {
 	floor, total, gone, err := t.doomed(c, bound, p)
 	if err != nil || len(gone) == 0 {
 		return err
@@ -71,20 +112,21 @@ func (t *txn) pruneChannel(name string, p *pruning) error {
 		}
 	}
 	p.deleted += len(gone)
-	return t.lower(t.d.touch(name), floor, total)
+	return t.lower(t.d.touch(c.name), floor, total)
 }
 
 // doomed lists the first sequences of the channel's batches that go, and where its floor is then.
 func (t *txn) doomed(c *channel, bound uint64, p *pruning) (floor, total uint64, gone []uint64, err error) {
 	err = t.s.w.each(qOldest, func(st *sqlite3.Stmt) bool {
 		first, last := columnUint(st, 0), columnUint(st, 1)
-		if last > bound || st.ColumnInt64(3) > p.older {
+		if last > bound || st.ColumnInt64(3) > p.older || p.freed >= p.bytes {
 			return false
 		}
 		floor, total = last, columnUint(st, 2)+last-first+1
 		gone = append(gone, first)
+		p.freed += st.ColumnInt64(4)
 		return true
-	}, c.id, p.left-p.deleted)
+	}, c.id, min(p.left-p.deleted, pruneRun))
 	return floor, total, gone, err
 }
 

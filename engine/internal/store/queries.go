@@ -20,6 +20,7 @@ const (
 	qMaxSeq
 	qTables
 	qPages
+	qFree
 	qAppend
 	qRead
 	qHeadAt
@@ -85,6 +86,7 @@ var queries = [queryCount]string{
 	qMaxSeq:     "SELECT last_seq FROM batches ORDER BY first_seq DESC LIMIT 1",
 
 	qPages:  "PRAGMA page_count",
+	qFree:   "PRAGMA freelist_count",
 	qTables: "SELECT count(*) FROM sqlite_schema",
 
 	qAppend: "INSERT INTO batches(first_seq, last_seq, run, channel, prev, before, stored, bytes, earliest, latest, blob)" +
@@ -95,7 +97,7 @@ var queries = [queryCount]string{
 	qHeadAfter: "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq > ? ORDER BY b.first_seq LIMIT 1",
 	qFindHead:  "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel WHERE b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
 	qBlob:      "SELECT blob FROM batches WHERE first_seq = ?",
-	qOldest:    "SELECT first_seq, last_seq, before, stored FROM batches WHERE channel = ? ORDER BY first_seq LIMIT ?",
+	qOldest:    "SELECT first_seq, last_seq, before, stored, length(blob) FROM batches WHERE channel = ? ORDER BY first_seq LIMIT ?",
 	qDrop:      "DELETE FROM batches WHERE first_seq = ?",
 	qExpired: "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel" +
 		" WHERE b.latest > 0 AND b.latest > ? AND b.latest <= ? ORDER BY b.latest, b.first_seq LIMIT ?",

@@ -26,6 +26,11 @@ type Store struct {
 	runStored bool
 	walPages  int // of the write-ahead log, after the last commit
 	retry     retry
+	pages     int64 // of the file, after the last commit
+	free      int64 // of them
+	clearing  bool  // pruning for the margin is queued
+	barren    bool  // there was nothing left to prune, and nothing has changed that since
+	short     atomic.Bool
 
 	mu     sync.Mutex
 	queue  []*work

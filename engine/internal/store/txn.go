@@ -111,14 +111,10 @@ func (t *txn) run(group []*work) error {
 
 // makeRoom sets room aside for the database as it is after this transaction.
 func (t *txn) makeRoom() error {
-	var pages int64
-	if err := t.s.w.each(qPages, func(st *sqlite3.Stmt) bool {
-		pages = st.ColumnInt64(0)
-		return false
-	}); err != nil {
+	if err := t.s.measure(); err != nil {
 		return err
 	}
-	return t.s.files.room.ensure(pages * pageSize)
+	return t.s.files.room.ensure(t.s.pages * pageSize)
 }
 
 func (t *txn) apply(w *work) error {

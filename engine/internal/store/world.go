@@ -132,15 +132,22 @@ func (d *delta) reader(k readerKey) (Reader, bool) {
 
 // readersOf calls f for each reader row of the channel.
 func (d *delta) readersOf(name string, f func(readerKey, Reader)) {
+	d.eachReader(func(k readerKey, r Reader) {
+		if k.channel == name {
+			f(k, r)
+		}
+	})
+}
+
+// eachReader calls f for every reader row.
+func (d *delta) eachReader(f func(readerKey, Reader)) {
 	for k, r := range d.world.readers {
-		if _, changed := d.readers[k]; k.channel == name && !changed {
+		if _, changed := d.readers[k]; !changed {
 			f(k, r)
 		}
 	}
 	for k, r := range d.readers {
-		if k.channel == name {
-			f(k, r)
-		}
+		f(k, r)
 	}
 }
 

@@ -104,20 +104,26 @@ func (s *Store) process(group []*work) {
 
 // publish makes a commit visible and answers those who wait for it.
 func (s *Store) publish(group []*work) {
-	d := s.txn.d
 	s.retry.reset()
+	s.settle()
+	if d := s.txn.d; len(d.batches) > 0 && s.opt.OnAppend != nil {
+		s.opt.OnAppend(d.batches)
+	}
+	finish(group, nil)
+	s.keepMargin()
+	if err := s.checkpoint(); err != nil {
+		s.fail(err, nil)
+	}
+}
+
+// settle makes a commit part of what is held in memory.
+func (s *Store) settle() {
+	d := s.txn.d
 	s.world.merge(d, s.run)
 	s.runStored = s.runStored || d.run
 	s.tail.add(d.batches)
 	for _, b := range d.dropped {
 		s.tail.prune(b.Channel, b.Last)
-	}
-	if len(d.batches) > 0 && s.opt.OnAppend != nil {
-		s.opt.OnAppend(d.batches)
-	}
-	finish(group, nil)
-	if err := s.checkpoint(); err != nil {
-		s.fail(err, nil)
 	}
 }
 

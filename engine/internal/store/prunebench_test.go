@@ -1,0 +1,88 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// BenchmarkPrune tells what a lone sender of 128-byte messages waits for each commit: undisturbed, and while a million messages
+// that were delivered before are pruned. An operation is the pruning of the million.
+//
+//	CGO_ENABLED=0 go test ./engine/internal/store -run '^$' -bench Prune -benchtime 1x
+func BenchmarkPrune(b *testing.B) {
+	for _, each := range []int{1, 500} {
+		b.Run(fmt.Sprintf("%d-a-batch", each), func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				pruneMillion(b, each)
+			}
+		})
+	}
+}
+
+func pruneMillion(b *testing.B, each int) {
+	const million = 1_000_000
+	s := fileStore(b, func(o *Options) { o.BatchMessages = each })
+	fillLog(b, s, million, each)
+	keep := AddReader{Store: id(1), Node: "n", Channel: "new", Join: 1}
+	change(b, s, ReaderChange{Add: &keep})
+	alone := latencies(b, s, func(n int) bool { return n >= 2000 })
+	done := make(chan error, 1)
+	b.StartTimer()
+	go func() {
+		_, err := s.Prune(million/each, s.Now())
+		done <- err
+	}()
+	over := false
+	beside := latencies(b, s, func(int) bool {
+		select {
+		case err := <-done:
+			if over = true; err != nil {
+				b.Error(err)
+			}
+			b.StopTimer()
+		default:
+		}
+		return over
+	})
+	for name, l := range map[string][]time.Duration{"alone": alone, "pruning": beside} {
+		slices.Sort(l)
+		for p, at := range map[string]float64{"p50": 0.5, "p99": 0.99, "max": 1} {
+			b.ReportMetric(l[int(float64(len(l)-1)*at)].Seconds()*1000, p+"-"+name+"-ms")
+		}
+	}
+	b.ReportMetric(float64(len(beside)), "commits-beside")
+	if h, _ := s.Head("old"); h.Floor < million {
+		b.Fatalf("pruned up to %d", h.Floor)
+	}
+}
+
+// fillLog stores n messages of 128 bytes on channel old, each so many in a batch; nobody reads them.
+func fillLog(b testing.TB, s *Store, n, each int) {
+	b.Helper()
+	body := make([]byte, each*128)
+	for i := range body {
+		body[i] = byte(i * i)
+	}
+	for n > 0 {
+		tx := Tx{}
+		for size := 0; n > 0 && size < 1<<20; size += len(body) {
+			tx.Segments = append(tx.Segments, Segment{Channel: "old", Count: each, Body: body})
+			n -= each
+		}
+		do(b, s, tx)
+	}
+}
+
+// latencies measures commits of one message, one after the other, until enough.
+func latencies(b *testing.B, s *Store, enough func(n int) bool) (l []time.Duration) {
+	body := make([]byte, 128)
+	for !enough(len(l)) {
+		start := time.Now()
+		do(b, s, Tx{Segments: []Segment{{Channel: "new", Count: 1, Body: body}}})
+		l = append(l, time.Since(start))
+	}
+	return l
+}
