@@ -40,6 +40,9 @@ func New(c *Config, opts ...Option) (*Connection, error) {
 	connection.taps.start()
 	o := s.nodeOptions()
 	o.Kicked = connection.forget
+	if s.observe != nil {
+		o.Observe = func(e node.Event) { s.observe(publicEvent(&e)) }
+	}
 	if connection.node, err = node.Open(o); err != nil {
 		return nil, publicError(err)
 	}

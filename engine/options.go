@@ -19,6 +19,7 @@ type setup struct {
 	nats    []nats.Option
 	harness *harness.Harness
 	version string
+	observe func(Event)
 	keepID  string // the file that keeps a derived node id; empty: the id was given
 }
 
@@ -57,6 +58,11 @@ func SetNATSOptions(o ...nats.Option) Option {
 
 // SetVersion sets the version that other nodes are told.
 func SetVersion(v string) Option { return func(s *setup) { s.version = v } }
+
+// SetObserver sets a function that is told what the connection does, for metrics: see Event. It is called by the goroutines that do the work, several
+// of them at a time, in the middle of it: it must be safe for concurrent use, must return within microseconds, and must not call the connection. A function
+// that blocks stops delivery, and one that waits for the connection stops it for good. Without an observer nothing is measured.
+func SetObserver(f func(Event)) Option { return func(s *setup) { s.observe = f } }
 
 // SetHarness replaces the network and the disk, for tests: package enginetest makes such options.
 func SetHarness(h *harness.Harness) Option { return func(s *setup) { s.harness = h } }

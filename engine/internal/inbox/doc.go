@@ -46,6 +46,8 @@ type Options struct {
 	// OwnerOf tells the node that a store belongs to, as far as is known.
 	OwnerOf func(id store.ID) (node string, ok bool)
 	Event   func(Event)
+	// Observed asks for the events of the ordinary flow too.
+	Observed bool
 }
 
 // Event tells the owner what happened, for logs and counters.
@@ -54,6 +56,10 @@ type Event struct {
 	Node    string
 	Channel string
 	Detail  string
+	Count   int           // messages
+	Attempt int           // of MessageHandled and AttemptFailed
+	Waited  time.Duration // of MessageHandled: from its arrival to the call of its consumer
+	Took    time.Duration // of MessageHandled: until its verdict
 }
 
 // EventKind is the kind of an Event.
@@ -65,6 +71,8 @@ const (
 	AttemptFailed
 	MessageExpired
 	BatchCorrupt
+	MessageHandled  // if Observed
+	MessagesSkipped // if Observed; Detail is the reason
 )
 
 // Delivery is one attempt at handing over one message.

@@ -98,6 +98,9 @@ func (l *receiver) skip(it *item, s wire.Skip) {
 	if s.From <= it.from { // within a batch: sequences without a hole
 		s.Count = min(s.Count, s.To-it.from)
 	}
+	if l.box.opt.Observed {
+		l.box.opt.Event(Event{Kind: MessagesSkipped, Node: l.node, Channel: it.channel, Count: int(s.Count), Detail: s.Reason.String()})
+	}
 	l.advance(it, s.To, func(t *wire.Totals) {
 		switch s.Reason {
 		case wire.Expired:
@@ -119,7 +122,7 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 	key := attemptKey{d.Channel, it.join, d.Run, d.Seq}
 	tried := l.attempts[key]
 	if tried == 0 && l.expired(it, &d.Message) {
-		l.box.opt.Event(Event{Kind: MessageExpired, Node: d.Node, Channel: d.Channel})
+		l.box.opt.Event(Event{Kind: MessageExpired, Node: d.Node, Channel: d.Channel, Count: 1})
 		l.advance(it, d.Seq, func(t *wire.Totals) { t.Expired++ })
 		return true
 	}
@@ -142,8 +145,10 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 			return false
 		}
 		d.Attempt = tried + 1
+		called := l.observedNow()
 		v := ch.consumer(l.box.ctx, d)
 		if v.Kind == Ack {
+			l.handled(it, d, called)
 			l.commit(it, d.Seq, &v)
 		} else {
 			v.discard()
@@ -168,7 +173,7 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		}
 		tried++
 		d.LastError = v.Reason
-		l.box.opt.Event(Event{Kind: AttemptFailed, Node: d.Node, Channel: d.Channel, Detail: v.Reason})
+		l.box.opt.Event(Event{Kind: AttemptFailed, Node: d.Node, Channel: d.Channel, Detail: v.Reason, Attempt: tried})
 		if !careful && !l.tried(it, key, tried) {
 			return false
 		}
@@ -241,7 +246,7 @@ func (l *receiver) pause(d time.Duration) bool {
 
 // bury commits the dead letter and the position together.
 func (l *receiver) bury(it *item, d *Delivery, attempts int, reason string) bool {
-	l.box.opt.Event(Event{Kind: DeadLettered, Node: d.Node, Channel: d.Channel, Detail: reason})
+	l.box.opt.Event(Event{Kind: DeadLettered, Node: d.Node, Channel: d.Channel, Detail: reason, Attempt: attempts})
 	message, err := wire.SealOne(nil, &d.Message)
 	if err != nil { // it came out of a batch, so it fits; keep the letter all the same
 		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: d.Node, Channel: d.Channel, Detail: "encode a dead letter: " + err.Error()})

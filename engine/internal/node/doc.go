@@ -29,7 +29,8 @@ type Options struct {
 	Version  string
 	Logger   zerolog.Logger
 
-	Kicked func(channel string) // another node ended this node's join; called before the join is gone
+	Observe func(Event)          // may be nil
+	Kicked  func(channel string) // another node ended this node's join; called before the join is gone
 
 	Compress       bool
 	AckTimeout     time.Duration

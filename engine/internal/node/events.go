@@ -44,6 +44,10 @@ func (l *limiter) warn(log zerolog.Logger, kind, message string) {
 }
 
 func (n *Node) outboxEvent(e outbox.Event) {
+	n.observe(&Event{Kind: outboxKinds[e.Kind], Node: e.Node, Channel: e.Channel, Detail: e.Detail, Count: e.Count})
+	if e.Kind == outbox.Acknowledged {
+		return
+	}
 	log := n.log.With().Str("node", e.Node).Str("channel", e.Channel).Str("detail", e.Detail).Logger()
 	switch e.Kind {
 	case outbox.SessionOpened:
@@ -58,12 +62,19 @@ func (n *Node) outboxEvent(e outbox.Event) {
 		n.limiter.warn(log, "read", "the log could not be read")
 	case outbox.BatchCorrupt:
 		log.Error().Msg("a stored batch is damaged; its messages cannot be delivered and count as corrupt")
+	case outbox.SessionClosed, outbox.Acknowledged:
 	case outbox.PositionLost:
 		log.Warn().Msg("a reader's place was corrected")
 	}
 }
 
 func (n *Node) inboxEvent(e inbox.Event) {
+	n.observe(&Event{Kind: inboxKinds[e.Kind], Node: e.Node, Channel: e.Channel, Detail: e.Detail, Count: e.Count, Attempt: e.Attempt, Waited: e.Waited, Took: e.Took})
+	switch e.Kind {
+	case inbox.MessageHandled, inbox.MessagesSkipped, inbox.MessageExpired:
+		return
+	default:
+	}
 	log := n.log.With().Str("node", e.Node).Str("channel", e.Channel).Str("detail", e.Detail).Logger()
 	switch e.Kind {
 	case inbox.FrameRejected:
@@ -74,6 +85,6 @@ func (n *Node) inboxEvent(e inbox.Event) {
 		n.limiter.warn(log, "attempt "+e.Channel, "a message could not be handled; it will be tried again")
 	case inbox.DeadLettered:
 		n.limiter.warn(log, "dead "+e.Channel, "a message became a dead letter")
-	case inbox.MessageExpired:
+	case inbox.MessageExpired, inbox.MessageHandled, inbox.MessagesSkipped:
 	}
 }

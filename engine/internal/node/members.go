@@ -288,7 +288,7 @@ func (n *Node) announce(ask bool) {
 const maxLeft = 256
 
 func (n *Node) tell(subject string, a *wire.Announcement) {
-	if n.conn.Publish(subject, a.Append(nil)) == nil {
+	if n.transmit(subject, a.Append(nil)) == nil {
 		n.count.keepalivesSent.Add(1)
 	}
 }

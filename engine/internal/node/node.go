@@ -76,6 +76,9 @@ func Open(o Options) (*Node, error) {
 	}
 	so.Check = func(blob []byte) error { _, err := wire.ParseBatch(blob); return err }
 	so.OnAppend = func([]store.Batch) { n.out.Appended() }
+	if o.Observe != nil {
+		so.OnCommit = n.committed
+	}
 	if planted.SameRun {
 		so.NewID = func() (id store.ID) { copy(id[:], so.NodeID); return id }
 	}
@@ -91,10 +94,10 @@ func Open(o Options) (*Node, error) {
 	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
-		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Event: n.outboxEvent},
+		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent},
 		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
-		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, OwnerOf: n.ownerOf, Event: n.inboxEvent}, n.store, pub)
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil}, n.store, pub)
 	if err := n.connect(); err != nil {
 		n.Abort()
 		return nil, err

@@ -92,5 +92,5 @@ func (n *Node) reply(o order, failure string) {
 	if failure != "" {
 		m.Args = []string{answerFailed, failure}
 	}
-	_ = n.conn.Publish(n.opt.Subjects.ManagementFrom(o.from, n.id), m.Append(nil)) // lost if there is no connection
+	_ = n.transmit(n.opt.Subjects.ManagementFrom(o.from, n.id), m.Append(nil)) // lost if there is no connection
 }

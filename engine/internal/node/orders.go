@@ -116,7 +116,7 @@ func (n *Node) demand(ctx context.Context, nodes []string, m *wire.Management) (
 // send asks those who have not answered. A frame that cannot be sent now is sent at the next turn.
 func (n *Node) send(q *question, frame []byte) {
 	for _, f := range q.unanswered(n.orders) {
-		if err := n.conn.Publish(n.opt.Subjects.ManagementFrom(f.Node, n.id), frame); err != nil {
+		if err := n.transmit(n.opt.Subjects.ManagementFrom(f.Node, n.id), frame); err != nil {
 			n.limiter.warn(n.log.With().Err(err).Str("node", f.Node).Logger(), "order", "an order could not be sent to a node; it is tried again")
 		}
 	}

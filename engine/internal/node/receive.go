@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/getevo/rmds-router/engine/internal/transport"
@@ -22,6 +23,7 @@ func (r *receiver) Receive(subject string, data []byte) {
 }
 
 func (n *Node) receive(a wire.Address, data []byte) {
+	n.observeFrame(FrameReceived, a, a.From, data)
 	switch a.Kind {
 	case wire.SubjectData, wire.SubjectOpen:
 		n.in.Receive(a, data)
@@ -80,6 +82,7 @@ func (r *receiver) Event(e transport.Event) {
 	case transport.Connected:
 		n.log.Info().Str("server", e.Server).Msg("connected to NATS")
 		n.count.reconnects.Add(1)
+		n.observe(&Event{Kind: Connected, Detail: e.Server})
 		n.mu.Lock()
 		n.view.Connected(n.now())
 		n.mu.Unlock()
@@ -93,6 +96,7 @@ func (r *receiver) Event(e transport.Event) {
 		n.view.Disconnected()
 		n.mu.Unlock()
 		n.out.Disconnected()
+		n.observe(&Event{Kind: Disconnected, Detail: fmt.Sprint(e.Err)})
 		n.log.Warn().Err(e.Err).Msg("no connection to NATS; messages are kept and sent when it is back")
 	case transport.Denied:
 		n.count.denied.Add(1)
@@ -106,6 +110,16 @@ func (r *receiver) Event(e transport.Event) {
 	}
 }
 
+// transmit puts a frame on the network.
+func (n *Node) transmit(subject string, data []byte) error {
+	err := n.conn.Publish(subject, data)
+	if err == nil && n.opt.Observe != nil {
+		a, _ := n.opt.Subjects.Parse(subject)
+		n.observeFrame(FrameSent, a, a.To, data)
+	}
+	return err
+}
+
 // publisher sends a node's frames to others over the network, and to itself without it.
 type publisher struct {
 	node  *Node
@@ -114,9 +128,10 @@ type publisher struct {
 
 func (p *publisher) Publish(subject string, data []byte) error {
 	if !strings.HasSuffix(subject, p.local) {
-		return p.node.conn.Publish(subject, data)
+		return p.node.transmit(subject, data)
 	}
 	if a, ok := p.node.opt.Subjects.Parse(subject); ok {
+		p.node.observeFrame(FrameSent, a, a.To, data)
 		p.node.receive(a, append([]byte(nil), data...))
 	}
 	return nil

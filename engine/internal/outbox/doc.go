@@ -48,6 +48,7 @@ type Options struct {
 	MaxMessageSize int
 	PerChannel     bool // one lane per channel instead of one per reader
 	Event          func(Event)
+	Observed       bool // asks for the events of the ordinary flow too
 }
 
 // Event tells the owner what happened to a reader, for logs and counters.
@@ -56,6 +57,7 @@ type Event struct {
 	Node    string
 	Channel string
 	Detail  string
+	Count   int // messages
 }
 
 // EventKind is the kind of an Event.
@@ -69,4 +71,6 @@ const (
 	ReadFailed
 	BatchCorrupt // a batch is damaged at rest: its messages end as corrupt
 	PositionLost // the reader's and the sender's record do not meet; detail says what was done
+	SessionClosed
+	Acknowledged // if Observed: the reader has handled Count more
 )

@@ -48,15 +48,24 @@ func (s *stream) record(st *wire.Status) map[string]lane.Position {
 		if !ok {
 			continue
 		}
-		if before, known := s.box.ledger.reader(s.key3(c.Name)); known && older(p.Seq, &c.Totals, &before) {
+		before, known := s.box.ledger.reader(s.key3(c.Name))
+		if known && older(p.Seq, &c.Totals, &before) {
 			continue
 		}
+		s.acknowledged(c.Name, &before, known, c.Totals.Handled)
 		positions[c.Name] = p
 		if err := s.box.ledger.move(s.key3(c.Name), p.Seq, totals(c.Totals)); err != nil {
 			s.event(ReadFailed, c.Name, err.Error())
 		}
 	}
 	return positions
+}
+
+// acknowledged tells the observer how many more messages a reader has handled than is on record.
+func (s *stream) acknowledged(channel string, before *store.Reader, known bool, handled uint64) {
+	if known && s.box.opt.Observed && handled > before.Totals.Handled {
+		s.box.opt.Event(Event{Kind: Acknowledged, Node: s.at.Node, Channel: channel, Count: int(handled - before.Totals.Handled)})
+	}
 }
 
 // older tells whether a report was overtaken on its way by a newer one. A receiver's place goes back only with a new run, and the
@@ -105,12 +114,14 @@ func (s *stream) opened(st *wire.Status) {
 
 func (s *stream) resolve(c wire.StatusChannel) lane.Start {
 	committed, ok := s.own(c.Committed)
+	before, known := s.box.ledger.reader(s.key3(c.Name))
+	s.acknowledged(c.Name, &before, known && ok, c.Totals.Handled)
 	if !ok {
 		committed = s.position(s.start(wire.OpenChannel{Name: c.Name, Join: c.Join}))
 		if len(c.Committed) > 0 {
 			s.event(PositionLost, c.Name, "the reader reports runs that this log does not have; it gets everything since its join again")
 		}
-	} else if before, known := s.box.ledger.reader(s.key3(c.Name)); known && before.Position > committed.Seq {
+	} else if known && before.Position > committed.Seq {
 		if planted.StaleAck {
 			committed = s.position(before.Position)
 		}

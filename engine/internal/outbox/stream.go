@@ -164,6 +164,9 @@ func (s *stream) absorb() {
 		if (up || target.Local) && target.Online && len(s.channels()) > 0 {
 			s.begin()
 		} else {
+			if s.machine.Phase() != lane.Closed {
+				s.event(SessionClosed, "", "the reader cannot be reached, or takes nothing for now")
+			}
 			s.machine.Close()
 		}
 	}

@@ -49,6 +49,9 @@ type Options struct {
 	// not block and must not keep the slice.
 	OnAppend func([]Batch)
 
+	// OnCommit, if set, is called by the writer after each commit, before OnAppend, with how long it took. It must not block.
+	OnCommit func(took time.Duration, batches []Batch)
+
 	PerChannel bool // a commit gathers the segments of each channel; else a change of channel starts the next batch
 	NoLock     bool // no lock file: simulations
 

@@ -92,8 +92,12 @@ func (s *Store) process(group []*work) {
 		s.crowded(group)
 		return
 	}
+	start := s.opt.Elapsed()
 	switch err := s.commit(group); {
 	case err == nil:
+		if s.opt.OnCommit != nil {
+			s.opt.OnCommit(s.opt.Elapsed()-start, s.txn.d.batches)
+		}
 		s.publish(group)
 	case noRoom(err):
 		s.crowded(group)

@@ -27,6 +27,22 @@ const (
 	Corrupt
 )
 
+func (r Reason) String() string {
+	switch r {
+	case Expired:
+		return "expired"
+	case Purged:
+		return "purged"
+	case Overflow:
+		return "overflow"
+	case Pruned:
+		return "pruned"
+	case Corrupt:
+		return "corrupt"
+	}
+	return "unknown"
+}
+
 // Skip ends the messages From to To (both included) of a channel for a reader without delivering them.
 type Skip struct {
 	From, To uint64
