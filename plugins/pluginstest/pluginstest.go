@@ -4,8 +4,6 @@ package pluginstest
 import (
 	"bytes"
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -17,7 +15,7 @@ import (
 // Harness is a host for the time of a test.
 type Harness struct {
 	Host  *plugins.Host
-	State *State
+	State *plugins.MemoryState
 	Log   *Log
 }
 
@@ -30,7 +28,7 @@ func New(t testing.TB) *Harness {
 // NewCached is New with a folder for compiled modules, so that a large one is compiled for one test only.
 func NewCached(t testing.TB, cache string) *Harness {
 	t.Helper()
-	h := &Harness{State: &State{}, Log: &Log{}}
+	h := &Harness{State: &plugins.MemoryState{}, Log: &Log{}}
 	h.Host = plugins.NewHost(plugins.HostOptions{CacheDir: cache, Logger: zerolog.New(h.Log), State: h.State})
 	t.Cleanup(func() {
 		if err := h.Host.Close(context.Background()); err != nil {
@@ -85,81 +83,6 @@ func Bodies(bodies ...string) []plugins.Message {
 		messages[i] = plugins.Message{ID: "m", Channel: "in", Sender: "tester", Body: []byte(b), Seq: uint64(i + 1), Attempt: 1}
 	}
 	return messages
-}
-
-// State is durable state in memory. The zero value is empty.
-type State struct {
-	mu   sync.Mutex
-	keys map[string][]byte // namespace, a zero byte, key
-	err  error
-}
-
-// Fail makes every read return err from now on; nil mends it.
-func (s *State) Fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
-}
-
-// Get implements plugins.State.
-func (s *State) Get(namespace string, key []byte) ([]byte, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v, ok := s.keys[namespace+"\x00"+string(key)]
-	return v, ok, s.err
-}
-
-// Next implements plugins.State.
-func (s *State) Next(namespace string, after []byte) ([]byte, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return nil, false, s.err
-	}
-	for _, key := range s.sorted(namespace) {
-		if after == nil || key > string(after) {
-			return []byte(key), true, nil
-		}
-	}
-	return nil, false, nil
-}
-
-func (s *State) sorted(namespace string) []string {
-	var keys []string
-	for k := range s.keys {
-		if key, ok := strings.CutPrefix(k, namespace+"\x00"); ok {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// Apply makes changes durable.
-func (s *State) Apply(namespace string, changes []plugins.StateChange) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.keys == nil {
-		s.keys = make(map[string][]byte)
-	}
-	for _, c := range changes {
-		if c.Value == nil {
-			delete(s.keys, namespace+"\x00"+string(c.Key))
-			continue
-		}
-		s.keys[namespace+"\x00"+string(c.Key)] = bytes.Clone(c.Value)
-	}
-}
-
-// All is every key of a namespace with its value.
-func (s *State) All(namespace string) map[string][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[string][]byte)
-	for _, key := range s.sorted(namespace) {
-		all[key] = s.keys[namespace+"\x00"+key]
-	}
-	return all
 }
 
 // Log is what the host logged, as lines of JSON.

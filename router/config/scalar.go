@@ -141,7 +141,12 @@ func integer(n *node, size bool) (int64, error) {
 		}
 		return i, nil
 	}
-	unit := int64(1)
+	return ParseSize(n.text)
+}
+
+// ParseSize reads a size in bytes, such as 65536, 64KiB or 2GiB.
+func ParseSize(written string) (int64, error) {
+	text, unit := strings.ReplaceAll(written, "_", ""), int64(1)
 	for _, u := range units {
 		if head, ok := strings.CutSuffix(text, u.suffix); ok {
 			text, unit = strings.TrimSpace(head), u.bytes
@@ -150,10 +155,10 @@ func integer(n *node, size bool) (int64, error) {
 	}
 	i, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || i < 0 {
-		return 0, fmt.Errorf("%s is not a size: write 65536, 64KiB, 64MiB or 2GiB", n.shown())
+		return 0, fmt.Errorf("%q is not a size: write 65536, 64KiB, 64MiB or 2GiB", written)
 	}
 	if i > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%s is too large", n.text)
+		return 0, fmt.Errorf("%s is too large", written)
 	}
 	return i * unit, nil
 }

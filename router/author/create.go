@@ -1,0 +1,138 @@
+package author
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/getevo/rmds-router/router/config"
+	"github.com/getevo/rmds-router/sdk"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// sdkFiles says which of an SDK's files go where under rmds/ of a plugin's folder.
+var sdkFiles = map[string]map[string]string{
+	"assemblyscript": {"rmds.ts": "rmds.ts"},
+	"c":              {"rmds.h": "rmds.h"},
+	"go":             {"*.go": ""},
+	"rust":           {"Cargo.toml": "Cargo.toml", "src/*.rs": "src"},
+}
+
+// Create makes a plugin's folder with a small filter that builds, its test cases and the SDK. The folder must be absent or empty; if anything fails, nothing
+// is left behind.
+func Create(dir, language string) (err error) {
+	name := filepath.Base(filepath.Clean(dir))
+	if !config.LegalName(name) {
+		return fmt.Errorf("%w: %q cannot be a plugin's name: %s", ErrFolder, name, config.NameRule)
+	}
+	if !slices.Contains(Languages, language) {
+		return fmt.Errorf("%w: there is no SDK for %q: use one of %s, or follow the contract by hand", ErrFolder, language, strings.Join(Languages, ", "))
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		return fmt.Errorf("%w: %s is not empty: choose a new folder", ErrFolder, dir)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	existed := err == nil
+	if err := fill(dir, name, language); err != nil {
+		clear(dir, existed)
+		return fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	return nil
+}
+
+// clear takes back what was made.
+func clear(dir string, keep bool) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		os.RemoveAll(filepath.Join(dir, e.Name()))
+	}
+	if !keep {
+		os.Remove(dir)
+	}
+}
+
+func fill(dir, name, language string) error {
+	replace := strings.NewReplacer("NAME", name, "LANGUAGE", language)
+	write := func(to string, b []byte) error {
+		file := filepath.Join(dir, filepath.FromSlash(to))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(file, b, 0o644)
+	}
+	for _, file := range []string{"plugin.yaml", "cases.yaml", "README.md", "gitignore.txt"} {
+		b, err := templates.ReadFile("templates/" + file)
+		if err != nil {
+			return err
+		}
+		if err := write(strings.Replace(file, "gitignore.txt", ".gitignore", 1), []byte(replace.Replace(string(b)))); err != nil {
+			return err
+		}
+	}
+	root := "templates/" + language
+	err := fs.WalkDir(templates, root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := templates.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		// Sources that the project's own tools would take for theirs are kept with .txt behind their names.
+		to := strings.TrimSuffix(strings.TrimPrefix(file, root+"/"), ".txt")
+		return write(to, []byte(replace.Replace(string(b))))
+	})
+	if err != nil {
+		return err
+	}
+	return copySDK(language, write)
+}
+
+func copySDK(language string, write func(to string, b []byte) error) error {
+	for pattern, to := range sdkFiles[language] {
+		files, err := fs.Glob(sdk.Files, language+"/"+pattern)
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			b, err := sdk.Files.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			target := to
+			if strings.Contains(pattern, "*") {
+				target = path.Join(to, path.Base(file))
+			}
+			if err := write("rmds/"+target, b); err != nil {
+				return err
+			}
+		}
+	}
+	if language != "assemblyscript" {
+		return nil
+	}
+	for _, file := range []string{"package.json", "package-lock.json"} { // its compiler is installed per folder
+		b, err := sdk.Files.ReadFile("assemblyscript/" + file)
+		if err != nil {
+			return err
+		}
+		if err := write(file, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
