@@ -17,33 +17,33 @@ import (
 )
 
 // healed waits until everything that was confirmed is accepted and nothing is pending any more, and returns what there is to see.
-func healed(t *testing.T, work string, nodes map[string]*node.Node, all map[string]*sent) *outcome {
+func healed(t *testing.T, work string, nodes map[string]*node.Node, all map[string]*sent) (*outcome, error) {
 	t.Helper()
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), healing)
 	defer cancel()
-	o := &outcome{sent: all}
+	o := &outcome{sent: all, restarts: nodes["hub"].Starts() - 1}
 	for !o.rests(ctx, nodes) {
 		for _, n := range nodes {
 			if err := n.Fault(); err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("not healed after %s: %s", healing, o)
+			return nil, fmt.Errorf("not healed after %s: %s", healing, o)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	t.Logf("healed after %s", time.Since(begun).Round(time.Millisecond))
 	var err error
 	if o.keys, err = nodes["hub"].Counters(ctx, "count"); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if o.records, err = readRecords(filepath.Join(work, "seen.jsonl")); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return o
+	return o, nil
 }
 
 // rests says whether nothing is on its way any more.

@@ -19,7 +19,7 @@ import (
 
 // sound is an outcome without a fault: 30 lines of the file, and 20 messages of a client of the hub, of which every fourth was not confirmed.
 func sound() *outcome {
-	o := &outcome{sent: map[string]*sent{fromFile: {lines: 30, ok: map[int]bool{}}, "hub-a/http": {lines: 20, ok: map[int]bool{}}}}
+	o := &outcome{restarts: 2, sent: map[string]*sent{fromFile: {lines: 30, ok: map[int]bool{}}, "hub-a/http": {lines: 20, ok: map[int]bool{}}}}
 	totals := aggregateref.Totals{LongLine: 1}
 	count := map[string]int64{}
 	for line := 1; line <= 30; line++ {
@@ -79,6 +79,8 @@ func TestFaultsAreFound(t *testing.T) {
 		"sequences swapped":            {func(o *outcome) { o.records[3], o.records[4] = o.records[4], o.records[3] }, "has sequence"},
 		"a repetition with a gap":      {func(o *outcome) { o.records = slices.Insert(o.records, 20, o.records[15], o.records[17]) }, "must be a suffix"},
 		"a repetition that ends early": {func(o *outcome) { o.records = slices.Insert(o.records, 20, o.records[15], o.records[16]) }, "must be a suffix"},
+		"a repetition at the end":      {func(o *outcome) { o.records = append(o.records, o.records[40:43]...) }, "must be a suffix"},
+		"repeated without a restart":   {func(o *outcome) { o.records = append(o.records, o.records[40:]...); o.restarts = 0 }, "repetitions after 0 restarts"},
 		"a counter":                    {func(o *outcome) { o.keys["messages"]++ }, "the key messages"},
 		"a checksum":                   {func(o *outcome) { o.keys["chain/hub"]++ }, "the key chain/hub"},
 		"a key lost":                   {func(o *outcome) { delete(o.keys, "lines/file") }, "the key lines/file"},

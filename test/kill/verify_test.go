@@ -25,20 +25,25 @@ type outcome struct {
 	records   []record
 	keys      map[string]int64
 	edge, hub *admin.Status
+	restarts  int // of the hub, whose output wrote the records
 }
 
 // verify returns everything that is wrong.
 func (o *outcome) verify() error {
-	once, err := distinct(o.records)
+	once, err := distinct(o.records, o.restarts)
 	handled, errHandled := messagesOf(once)
-	return errors.Join(err, errHandled, o.delivered(handled), o.effects(once, handled), o.accounts(once, handled))
+	if err := errors.Join(err, errHandled); err != nil {
+		return err // the rest would only say so again
+	}
+	return errors.Join(o.delivered(handled), o.effects(once, handled), o.accounts(once, handled))
 }
 
-// distinct takes what the output repeated out again. It may repeat, after a crash, what it had written last, in order.
-func distinct(records []record) ([]record, error) {
+// distinct takes what the output repeated out again. After a crash it may write again what it had written last, in order, and
+// that repetition may itself be cut by the next crash; so it begins anew at most once for each restart.
+func distinct(records []record, restarts int) ([]record, error) {
 	var once []record
 	place := map[string]int{}
-	expected := 0
+	expected, repetitions := 0, 0
 	for number, r := range records {
 		at, seen := place[r.ID]
 		if !seen {
@@ -49,11 +54,19 @@ func distinct(records []record) ([]record, error) {
 			}
 			once = append(once, r)
 		}
-		repetition := seen && expected == len(once)
-		if at != expected && !repetition {
+		if at > expected {
 			return once, fmt.Errorf("record %d is alert %d, want %d: a repetition must be a suffix, in order", number+1, at+1, expected+1)
 		}
+		if at < expected {
+			repetitions++
+		}
 		expected = at + 1
+	}
+	if expected != len(once) {
+		return once, fmt.Errorf("the last repetition ends at alert %d of %d: it must be a suffix", expected, len(once))
+	}
+	if repetitions > restarts {
+		return once, fmt.Errorf("%d repetitions after %d restarts", repetitions, restarts)
 	}
 	return once, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -144,9 +145,14 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 			<-ch.turns
 			return false
 		}
+		if careful {
+			failpoint.Pass("inbox.after-attempt")
+		}
 		d.Attempt = tried + 1
 		called := l.observedNow()
+		failpoint.Pass("inbox.before-handover")
 		v := ch.consumer(l.box.ctx, d)
+		failpoint.Pass("inbox.after-handover")
 		if v.Kind == Ack {
 			l.handled(it, d, called)
 			l.commit(it, d.Seq, &v)

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
@@ -24,9 +25,11 @@ func (l *receiver) report() {
 
 func (b *Inbox) publish(node string, st *wire.Status) {
 	// A status that cannot be sent is like one that is lost: the sender probes, and the next one says it all again.
+	failpoint.Pass("inbox.before-ack")
 	if b.pub.Publish(b.opt.Subjects.Status(node, b.opt.Node), st.Append(nil)) == nil {
 		b.sent.Add(1)
 	}
+	failpoint.Pass("inbox.after-ack")
 }
 
 func (l *receiver) status() (*wire.Status, string) {

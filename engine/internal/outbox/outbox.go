@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -223,6 +224,7 @@ func (b *Outbox) store() error {
 	if len(changes) == 0 {
 		return nil
 	}
+	failpoint.Pass("outbox.before-record")
 	return b.log.Do(&store.Tx{Readers: changes, Must: true})
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 	"github.com/getevo/rmds-router/engine/internal/lane"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -227,10 +228,12 @@ func (s *stream) open() {
 
 func (s *stream) publish(d *wire.Data) bool {
 	s.frame = d.Append(s.frame[:0])
+	failpoint.Pass("outbox.before-publish")
 	if s.box.pub.Publish(s.box.opt.Subjects.Data(d.Channel, s.at.Node, s.box.opt.Node), s.frame) != nil {
 		return false
 	}
 	s.box.sent.Add(1)
+	failpoint.Pass("outbox.after-publish")
 	return true
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 )
 
 // Close writes what is queued, marks the database as closed in order, and releases it. Must work for which there is no room gets
@@ -53,6 +55,7 @@ func (s *Store) seal() error {
 	if err := s.mark(); err != nil {
 		return err
 	}
+	failpoint.Pass("close.after-mark")
 	// An empty log cannot bring back old pages, should it be damaged while the program is not running.
 	return s.checkpointNow(sqlite3.CHECKPOINT_TRUNCATE)
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 )
 
 // Open opens the database, and creates it, and its folder, if there is none. When it returns, what it created survives a power cut.
@@ -55,24 +57,29 @@ func (s *Store) open() error {
 	if err := s.configure(version == 0); err != nil {
 		return reason(err, s.files.path)
 	}
+	failpoint.Pass("open.after-configure")
 	if err := s.migrate(version); err != nil {
 		return reason(err, s.files.path)
 	}
+	failpoint.Pass("open.after-migrate")
 	if _, _, err := s.w.raw.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE); err != nil && !noRoom(err) {
 		return reason(err, s.files.path)
 	}
 	if err := s.files.sync(); err != nil {
 		return err
 	}
+	failpoint.Pass("open.after-checkpoint")
 	if err := s.files.room.open(s.files); err != nil {
 		return err
 	}
 	if err := s.load(); err != nil {
 		return reason(err, s.files.path)
 	}
+	failpoint.Pass("open.after-load")
 	if err := s.begin(); err != nil {
 		return reason(err, s.files.path)
 	}
+	failpoint.Pass("open.after-begin")
 	return reason(s.connectReader(), s.files.path)
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 )
 
 // work is a Tx in the writer's hands.
@@ -100,13 +102,19 @@ func (t *txn) run(group []*work) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
+	failpoint.Pass("store.mid-transaction")
 	if err := t.write(); err != nil {
 		return err
 	}
 	if err := t.makeRoom(); err != nil {
 		return err
 	}
-	return t.s.w.exec(qCommit)
+	failpoint.Pass("store.before-commit")
+	if err := t.s.w.exec(qCommit); err != nil {
+		return err
+	}
+	failpoint.Pass("store.after-commit")
+	return nil
 }
 
 // makeRoom sets room aside for the database as it is after this transaction.

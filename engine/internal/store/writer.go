@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/getevo/rmds-router/engine/internal/failpoint"
 )
 
 const (
@@ -114,6 +116,7 @@ func (s *Store) publish(group []*work) {
 		s.opt.OnAppend(d.batches)
 	}
 	finish(group, nil)
+	failpoint.Pass("store.after-answer")
 	s.keepMargin()
 	if err := s.checkpoint(); err != nil {
 		s.fail(err, nil)
@@ -124,6 +127,9 @@ func (s *Store) publish(group []*work) {
 func (s *Store) settle() {
 	d := s.txn.d
 	s.world.merge(d, s.run)
+	if d.run {
+		failpoint.Pass("store.after-first-batch")
+	}
 	s.runStored = s.runStored || d.run
 	s.tail.add(d.batches)
 	for _, b := range d.dropped {
@@ -178,7 +184,9 @@ func (s *Store) checkpoint() error {
 func (s *Store) checkpointNow(mode sqlite3.CheckpointMode) error {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
+	failpoint.Pass("store.before-checkpoint")
 	_, _, err := s.w.raw.WALCheckpoint("", mode)
+	failpoint.Pass("store.after-checkpoint")
 	if err == nil || noRoom(err) || errors.Is(err, sqlite3.BUSY) {
 		return nil
 	}

@@ -137,6 +137,19 @@ func (c *Child) Stop(ctx context.Context) error {
 	return nil
 }
 
+// Interrupt asks the process to end, as Ctrl-C does, and does not wait for that.
+func (c *Child) Interrupt() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.process == nil {
+		return fmt.Errorf("stop %s: it is not running", c.Name)
+	}
+	if err := c.process.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop %s: %w", c.Name, err)
+	}
+	return nil
+}
+
 // Exited waits until the process ends by itself, takes it as down, and returns its exit code: -1 if a signal ended it.
 func (c *Child) Exited(ctx context.Context) (code int, err error) {
 	c.mu.Lock()

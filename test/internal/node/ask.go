@@ -15,6 +15,9 @@ import (
 // patience bounds one question to a router, which may be killed before it answers.
 const patience = 5 * time.Second
 
+// sendPatience bounds a send. It is long: a send that is given up on may still be carried out, behind one that was begun later.
+const sendPatience = 2 * time.Minute
+
 // Status asks the router for its state.
 func (n *Node) Status(ctx context.Context) (*admin.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -24,7 +27,7 @@ func (n *Node) Status(ctx context.Context) (*admin.Status, error) {
 
 // Send gives the router a message and returns when it is durable there.
 func (n *Node) Send(ctx context.Context, channel string, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, sendPatience)
 	defer cancel()
 	_, err := n.client.Send(ctx, channel, admin.Outgoing{Data: data})
 	return err
