@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/getevo/rmds-router/engine/internal/inbox"
 	"github.com/getevo/rmds-router/engine/internal/node"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -162,6 +163,7 @@ var errorMap = []struct{ from, to error }{
 	{store.ErrFailed, ErrStorage},
 	{store.ErrClosed, ErrClosed},
 	{node.ErrClosed, ErrClosed},
+	{inbox.ErrClosed, ErrClosed},
 	{node.ErrNotJoined, ErrLeft},
 	{node.ErrNoAnswer, ErrNoAnswer},
 	{node.ErrRefused, ErrRefused},

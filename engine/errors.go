@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/inbox"
 )
 
 // The errors a caller can act on. Every error the engine returns wraps one of these or comes from the operating system;
@@ -53,6 +54,19 @@ var (
 	ErrRefused = errors.New("the node could not obey")
 	// ErrConsumer means the channel already has a consumer of another kind.
 	ErrConsumer = errors.New("the channel already has a consumer")
+
+	// ErrNoDeadLetter means there is no dead letter with this id, or it was redriven or dropped meanwhile.
+	ErrNoDeadLetter = inbox.ErrNoLetter
+	// ErrDeadLetterBusy means the same dead letter is being redriven or dropped by somebody else at this moment.
+	ErrDeadLetterBusy = inbox.ErrLetterBusy
+	// ErrNoConsumer means nothing on this node handles the dead letter's channel now: join it and attach a handler first.
+	ErrNoConsumer = inbox.ErrNoConsumer
+	// ErrStillDead means a redriven message was not handled: it stays a dead letter, with the new reason.
+	ErrStillDead = inbox.ErrStillDead
+	// ErrHeld means the handler gave no verdict on a redriven message. Nothing has changed.
+	ErrHeld = inbox.ErrHeld
+	// ErrDeadLetterCorrupt means a dead letter's message cannot be decoded. It can only be dropped.
+	ErrDeadLetterCorrupt = inbox.ErrLetterCorrupt
 )
 
 func errName(kind, name string) error {

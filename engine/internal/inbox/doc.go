@@ -23,6 +23,7 @@ type Log interface {
 	Do(*store.Tx) error
 	Positions(sender store.ID) []store.Position
 	Attempts(sender store.ID) []store.AttemptAt
+	DeadLetter(id int64) (store.DeadLetter, bool, error)
 }
 
 // Publisher sends status frames; they may get lost.

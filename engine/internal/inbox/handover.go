@@ -257,7 +257,7 @@ func (l *receiver) bury(it *item, d *Delivery, attempts int, reason string) bool
 	if err != nil { // it came out of a batch, so it fits; keep the letter all the same
 		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: d.Node, Channel: d.Channel, Detail: "encode a dead letter: " + err.Error()})
 	}
-	letter := store.DeadLetter{Sender: d.Sender, Node: d.Node, Channel: d.Channel, Run: d.Run, Seq: d.Seq, Reason: reason, Attempts: attempts,
+	letter := store.DeadLetter{Sender: d.Sender, Node: d.Node, Channel: d.Channel, Join: it.join, Run: d.Run, Seq: d.Seq, Reason: reason, Attempts: attempts,
 		Wall: time.Now().UnixMilli(), Message: message}
 	l.dead(it, d.Seq, letter)
 	delete(l.attempts, attemptKey{d.Channel, it.join, d.Run, d.Seq})

@@ -29,6 +29,8 @@ type Inbox struct {
 	channels map[string]*channel
 	lanes    map[laneKey]*receiver
 	sessions map[sessionKey]*receiver
+	claimed  map[int64]bool // dead letters in somebody's hands
+	counting map[place]int  // redriven messages whose count is being changed in the store
 	closed   bool
 
 	ctx      context.Context
@@ -62,7 +64,7 @@ type channel struct {
 func New(o Options, log Log, pub Publisher) *Inbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Inbox{opt: o, log: log, pub: pub, start: time.Now(), channels: map[string]*channel{}, lanes: map[laneKey]*receiver{},
-		sessions: map[sessionKey]*receiver{}, ctx: ctx, cancel: cancel}
+		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, counting: map[place]int{}, ctx: ctx, cancel: cancel}
 }
 
 func (b *Inbox) now() time.Duration { return time.Since(b.start) }

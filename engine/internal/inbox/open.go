@@ -35,6 +35,10 @@ func (b *Inbox) open(from string, data []byte) {
 		return
 	}
 	b.mu.Lock()
+	if b.uncertain(o.SenderStore, o) {
+		b.mu.Unlock()
+		return // the sender asks again
+	}
 	readers := make(map[string]*channel, len(o.Channels))
 	for _, c := range o.Channels {
 		readers[c.Name] = b.channels[c.Name]

@@ -29,6 +29,17 @@ func randomTx(pick choose, m *model, number int) *Tx {
 	for range pick("progress", 3) {
 		tx.Progress = append(tx.Progress, randomProgress(pick, number))
 	}
+	if m.buried > 0 {
+		letter := func() int64 { return 1 + int64(pick("letter", int(m.buried))) }
+		switch pick("letters", 8) {
+		case 0:
+			tx.Unbury = []int64{letter()}
+		case 1:
+			tx.Revive = []int64{letter(), letter()}
+		case 2:
+			tx.Rebury = []DeadLetter{{ID: letter(), Reason: fmt.Sprintf("again %d", number), Attempts: number}}
+		}
+	}
 	switch pick("rare", 8) {
 	case 0:
 		tx.Closed = []string{pickChannel(pick)}
@@ -79,7 +90,7 @@ func randomProgress(pick choose, number int) Progress {
 	}
 	p.Seq, p.Totals = uint64(number), Totals{Handled: uint64(number), Dead: 1}
 	if pick("dead", 4) == 0 {
-		p.Dead = []DeadLetter{{Reason: fmt.Sprintf("r%d", number), Message: []byte("m")}}
+		p.Dead = []DeadLetter{{Sender: p.Sender, Channel: p.Channel, Join: p.Join, Reason: fmt.Sprintf("r%d", number), Message: []byte("m")}}
 	}
 	return p
 }

@@ -20,7 +20,15 @@ type model struct {
 	joins     map[joinKey]Join
 	state     map[string]string
 	skips     map[skipped]bool
-	letters   []string
+	letters   []letter
+	buried    int64 // the greatest id of a dead letter, ever
+}
+
+type letter struct {
+	id       int64
+	counted  positionKey
+	reason   string
+	attempts int
 }
 
 type skipped struct {
@@ -87,6 +95,31 @@ func (m *model) apply(tx *Tx) {
 			delete(m.state, c.Namespace+"/"+string(c.Key))
 		} else {
 			m.state[c.Namespace+"/"+string(c.Key)] = string(c.Value)
+		}
+	}
+	m.unbury(tx)
+}
+
+func (m *model) unbury(tx *Tx) {
+	drop := func(id int64) { m.letters = slices.DeleteFunc(m.letters, func(l letter) bool { return l.id == id }) }
+	for _, id := range tx.Unbury {
+		drop(id)
+	}
+	for _, id := range tx.Revive {
+		for _, l := range m.letters {
+			if p := m.positions[l.counted]; l.id == id && p.Totals.Dead > 0 {
+				p.Totals.Dead--
+				p.Totals.Handled++
+				m.positions[l.counted] = p
+			}
+		}
+		drop(id)
+	}
+	for _, again := range tx.Rebury {
+		for i := range m.letters {
+			if l := &m.letters[i]; l.id == again.ID {
+				l.reason, l.attempts = again.Reason, again.Attempts
+			}
 		}
 	}
 }
@@ -210,7 +243,8 @@ func (m *model) progress(p *Progress) {
 		m.attempts[k] = *p.Attempt
 	}
 	for _, l := range p.Dead {
-		m.letters = append(m.letters, l.Reason)
+		m.buried++
+		m.letters = append(m.letters, letter{m.buried, positionKey{l.Sender, l.Channel, l.Join}, l.Reason, l.Attempts})
 	}
 }
 
@@ -384,16 +418,16 @@ func (m *model) compareSkips(s *Store) error {
 }
 
 func (m *model) compareLetters(s *Store) error {
-	letters, err := s.DeadLetters(10_000, 0)
+	letters, err := s.DeadLetters(DeadLetterQuery{Limit: 10_000})
 	if err != nil {
 		return err
 	}
-	var reasons []string
+	var got []letter
 	for _, l := range letters {
-		reasons = append(reasons, l.Reason)
+		got = append(got, letter{l.ID, positionKey{l.Sender, l.Channel, l.Join}, l.Reason, l.Attempts})
 	}
-	if !slices.Equal(reasons, m.letters) {
-		return fmt.Errorf("dead letters: %v, want %v", reasons, m.letters)
+	if !slices.Equal(got, m.letters) {
+		return fmt.Errorf("dead letters: %v, want %v", got, m.letters)
 	}
 	return nil
 }

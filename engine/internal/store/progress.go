@@ -15,7 +15,7 @@ func (t *txn) progress(p *Progress) error {
 	}
 	for i := range p.Dead {
 		l := &p.Dead[i]
-		if err := t.s.w.exec(qNewDeadLetter, l.Sender, l.Node, l.Channel, l.Run, l.Seq, l.Reason, l.Attempts, l.Wall, l.Message); err != nil {
+		if err := t.s.w.exec(qNewDeadLetter, l.Sender, l.Node, l.Channel, l.Join, l.Run, l.Seq, l.Reason, l.Attempts, l.Wall, l.Message); err != nil {
 			return err
 		}
 	}

@@ -56,20 +56,20 @@ func TestDeadLetters(t *testing.T) {
 	do(t, s, Tx{Progress: []Progress{p}})
 	do(t, s, Tx{Progress: []Progress{{Sender: id(7), Channel: "b", Dead: []DeadLetter{letter}}}})
 	s = reopen()
-	all, err := s.DeadLetters(10, 0)
+	all, err := s.DeadLetters(DeadLetterQuery{Limit: 10})
 	if err != nil || len(all) != 3 {
 		t.Fatal(all, err)
 	}
-	letter.ID = all[0].ID
+	letter.ID, letter.Size, letter.Message = all[0].ID, 1, nil
 	if !reflect.DeepEqual(all[0], letter) {
 		t.Fatalf("%+v", all[0])
 	}
 	do(t, s, Tx{Unbury: []int64{all[2].ID, 999}})
 	do(t, s, Tx{Progress: []Progress{{Sender: id(7), Channel: "b", Dead: []DeadLetter{letter}}}})
-	if rest, err := s.DeadLetters(1, all[0].ID); err != nil || len(rest) != 1 || rest[0].ID != all[1].ID {
+	if rest, err := s.DeadLetters(DeadLetterQuery{Limit: 1, After: all[0].ID}); err != nil || len(rest) != 1 || rest[0].ID != all[1].ID {
 		t.Fatal(rest, err)
 	}
-	if rest, err := s.DeadLetters(9, all[1].ID); err != nil || len(rest) != 1 || rest[0].ID == all[2].ID {
+	if rest, err := s.DeadLetters(DeadLetterQuery{Limit: 9, After: all[1].ID}); err != nil || len(rest) != 1 || rest[0].ID == all[2].ID {
 		t.Fatal("an id was given twice", rest, err)
 	}
 }

@@ -43,6 +43,10 @@ const (
 	qSetAttempt
 	qDropAttempt
 	qDeadLetters
+	qLastDeadLetter
+	qDeadLetter
+	qBuried
+	qRebury
 	qNewDeadLetter
 	qDropDeadLetter
 	qGet
@@ -65,6 +69,7 @@ const (
 
 const (
 	batchColumns  = "b.first_seq, b.last_seq, b.run, b.prev, b.before, b.earliest, b.latest"
+	letterColumns = "id, sender, node, channel, join_no, run, seq, reason, attempts, wall, length(message)"
 	totalsColumns = "handled, dead, expired, purged, overflow, pruned, corrupt"
 )
 
@@ -118,9 +123,14 @@ var queries = [queryCount]string{
 	qSetAttempt:       "INSERT OR REPLACE INTO attempts(sender, channel, join_no, run, seq, count) VALUES(?, ?, ?, ?, ?, ?)",
 	qDropAttempt:      "DELETE FROM attempts WHERE sender = ? AND channel = ? AND join_no = ?",
 
-	qDeadLetters: "SELECT id, sender, node, channel, run, seq, reason, attempts, wall, message FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?",
-	qNewDeadLetter: "INSERT INTO dead_letters(sender, node, channel, run, seq, reason, attempts, wall, message)" +
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qDeadLetters: "SELECT " + letterColumns + " FROM dead_letters WHERE id > ?1 AND (?2 = 0 OR id <= ?2) AND (?3 = '' OR channel = ?3) AND (?4 = '' OR node = ?4)" +
+		" ORDER BY id LIMIT ?5",
+	qLastDeadLetter: "SELECT coalesce(max(id), 0) FROM dead_letters",
+	qDeadLetter:     "SELECT " + letterColumns + ", message FROM dead_letters WHERE id = ?",
+	qBuried:         "SELECT sender, channel, join_no FROM dead_letters WHERE id = ?",
+	qRebury:         "UPDATE dead_letters SET reason = ?, attempts = ?, wall = ? WHERE id = ?",
+	qNewDeadLetter: "INSERT INTO dead_letters(sender, node, channel, join_no, run, seq, reason, attempts, wall, message)" +
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	qDropDeadLetter: "DELETE FROM dead_letters WHERE id = ?",
 
 	qGet:       "SELECT value FROM state WHERE namespace = ? AND key = ?",

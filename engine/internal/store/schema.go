@@ -9,7 +9,7 @@ const (
 
 // migrations bring a database from user_version i to i+1. A migration that was released is never changed.
 // docs/log-format.md says what every column means.
-var migrations = []string{schema1, schemaAudit}
+var migrations = []string{schema1, schemaAudit, schemaLetterJoin}
 
 const schema1 = `
 CREATE TABLE meta (
@@ -126,6 +126,11 @@ CREATE TABLE skips (
 	to_seq INTEGER NOT NULL,
 	PRIMARY KEY (channel, store, join_no, from_seq, reason)
 ) WITHOUT ROWID;
+`
+
+// schemaLetterJoin lets a dead letter that is handled after all be taken from the counts of the join it died for.
+const schemaLetterJoin = `
+ALTER TABLE dead_letters ADD COLUMN join_no INTEGER NOT NULL DEFAULT 0;
 `
 
 // migrate brings the schema up to date in one transaction and creates the meta row of a new database.

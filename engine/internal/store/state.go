@@ -61,23 +61,6 @@ func (s *Store) pairs(q query, namespace string, from, prefix []byte, limit int)
 	return pairs, nil
 }
 
-// DeadLetters lists up to limit dead letters with an id above after, oldest first.
-func (s *Store) DeadLetters(limit int, after int64) ([]DeadLetter, error) {
-	var letters []DeadLetter
-	err := s.reading(func(db *conn) error {
-		return db.each(qDeadLetters, func(st *sqlite3.Stmt) bool {
-			letters = append(letters, DeadLetter{ID: st.ColumnInt64(0), Sender: columnID(st, 1), Node: st.ColumnText(2),
-				Channel: st.ColumnText(3), Run: columnID(st, 4), Seq: columnUint(st, 5), Reason: st.ColumnText(6),
-				Attempts: st.ColumnInt(7), Wall: st.ColumnInt64(8), Message: st.ColumnBlob(9, nil)})
-			return true
-		}, after, limit)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", err)
-	}
-	return letters, nil
-}
-
 // Usage tells how much room the store takes.
 func (s *Store) Usage() (u Usage, err error) {
 	err = s.reading(func(db *conn) error {

@@ -40,7 +40,7 @@ func (w *work) take() error {
 
 // light tells whether the work only moves places and ends things: it needs next to no room.
 func (w *work) light() bool {
-	if len(w.segments) > 0 || len(w.tx.State) > 0 {
+	if len(w.segments) > 0 || len(w.tx.State) > 0 || len(w.tx.Rebury) > 0 {
 		return false
 	}
 	for i := range w.tx.Progress {
@@ -154,10 +154,8 @@ func (t *txn) apply(w *work) error {
 	for i := range tx.State {
 		t.setState(&tx.State[i])
 	}
-	for _, id := range tx.Unbury {
-		if err := t.s.w.exec(qDropDeadLetter, id); err != nil {
-			return err
-		}
+	if err := t.unbury(tx); err != nil {
+		return err
 	}
 	if err := t.record(tx.Audit); err != nil {
 		return err

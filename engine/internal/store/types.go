@@ -124,7 +124,7 @@ const (
 )
 
 // Tx is one atomic unit of work; its parts are applied in this order: Readers, Joins, Skips, Closed, Segments, Progress, State,
-// Unbury, Audit. The caller must not touch it, or what it refers to, between Submit and Done. The writer puts as many as are queued into one SQLite transaction, in the order of their submission,
+// Unbury, Revive, Rebury, Audit. The caller must not touch it, or what it refers to, between Submit and Done. The writer puts as many as are queued into one SQLite transaction, in the order of their submission,
 // commits it durably, and then calls each one's Done from its own goroutine.
 type Tx struct {
 	// Take, if set, is called once by the writer when it takes the Tx, and returns segments to append after those in Segments.
@@ -136,8 +136,10 @@ type Tx struct {
 	Readers  []ReaderChange
 	Joins    []Join // inserted or replaced by (Channel, Number)
 	Skips    []SkipRange
-	Closed   []string // channels whose open mark ends
-	Unbury   []int64  // dead letters to delete: tried again or dismissed
+	Closed   []string     // channels whose open mark ends
+	Unbury   []int64      // dead letters to delete: dismissed, or handled after all, with a Progress that says so
+	Revive   []int64      // dead letters to delete that were handled after all: each moves one from dead to handled where it was counted
+	Rebury   []DeadLetter // dead letters tried again in vain: by ID, with their new Reason, Attempts and Wall
 	Audit    []AuditEntry
 	// Done is told the outcome: nil once durable; ErrFull when nothing of it was written; ErrFailed when the outcome is unknown.
 	// It must not block. It is called exactly once: by the writer, or within Submit when the store is closed already.
@@ -180,12 +182,23 @@ type DeadLetter struct {
 	Sender   ID
 	Node     string
 	Channel  string
+	Join     uint64 // this node's join that it counts as dead for
 	Run      ID
 	Seq      uint64
 	Reason   string
 	Attempts int
 	Wall     int64  // when it was given up, Unix milliseconds
-	Message  []byte // one encoded message (a segment body of one)
+	Message  []byte // one encoded message (a segment body of one); nil in lists
+	Size     int    // bytes of Message
+}
+
+// DeadLetterQuery chooses dead letters; the zero value of a field leaves it out.
+type DeadLetterQuery struct {
+	Channel string
+	Node    string // the sender's node id
+	After   int64  // ids above this one
+	Through int64  // ids up to this one
+	Limit   int    // how many, the lowest ids first
 }
 
 // ReaderChange adds, moves or ends a reader. Exactly one of the pointers is set.
