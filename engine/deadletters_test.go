@@ -156,7 +156,9 @@ func TestRedriveWithoutAConsumer(t *testing.T) {
 		network := enginetest.NewNetwork(t)
 		bob, alice, c := network.Connect(t, "bob"), network.Connect(t, "alice"), &clinic{}
 		c.attach(t, bob)
-		sendAll(t, alice.Join("work", rmds.WriteOnly), []string{"good", "bad 1"})
+		work := alice.Join("work", rmds.WriteOnly)
+		time.Sleep(time.Minute) // until nothing is kept for readers unknown, such as the next join is
+		sendAll(t, work, []string{"good", "bad 1"})
 		expectCounts(t, alice, bob, "1+1 of 2; 1+1; ")
 		c.cured.Store(true)
 		network.Kill("bob")
@@ -181,7 +183,7 @@ func TestRedriveWithoutAConsumer(t *testing.T) {
 			t.Errorf("letters %v", got)
 		}
 		for _, i := range bob.Inbound() {
-			if i.Handled != 2 || i.Dead != 0 {
+			if i.Join == 1 && i.Handled != 2 || i.Join != 1 && i.Handled != 0 || i.Dead != 0 {
 				t.Errorf("%+v", i)
 			}
 		}
