@@ -134,6 +134,9 @@ func TestRedriveOneSomeAndAll(t *testing.T) {
 		if err := bob.DropDeadLetter(2); !errors.Is(err, rmds.ErrNoDeadLetter) {
 			t.Errorf("drop twice: %v", err)
 		}
+		if record, err := bob.Mgmt.Audit(); err != nil || len(record) != 1 || record[0].Action != "drop the dead letters [2]" || record[0].By != "bob" {
+			t.Errorf("the audit record is %+v, %v", record, err)
+		}
 		r, err := bob.RedriveDeadLetters(t.Context(), rmds.DeadLetterFilter{Limit: 1})
 		if err != nil || r.Handled != 1 || len(r.Failed) != 0 || r.Next != 3 || r.Through != 4 {
 			t.Fatalf("%+v, %v", r, err)

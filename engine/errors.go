@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/inbox"
+	"github.com/getevo/rmds-router/engine/internal/store"
 )
 
 // The errors a caller can act on. Every error the engine returns wraps one of these or comes from the operating system;

@@ -56,15 +56,16 @@ func (b *Inbox) Redrive(ctx context.Context, id int64) error {
 	}
 }
 
-// Drop deletes dead letters for good; they stay counted as dead. Those that are gone already are left out. It returns when that is durable.
-func (b *Inbox) Drop(ids []int64) error {
+// Drop deletes dead letters for good, with a record of that; they stay counted as dead. Those that are gone already are left out. It returns
+// when that is durable.
+func (b *Inbox) Drop(ids []int64, record store.AuditEntry) error {
 	release, err := b.claim(ids)
 	if err != nil {
 		return err
 	}
 	defer b.done.Done()
 	defer release()
-	return b.log.Do(&store.Tx{Unbury: ids})
+	return b.log.Do(&store.Tx{Unbury: ids, Audit: []store.AuditEntry{record}})
 }
 
 // claim keeps everybody else off the letters until release is called, and Close from ending until the caller is done.

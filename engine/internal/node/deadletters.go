@@ -1,6 +1,13 @@
 package node
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
 
 // Redrive hands a dead letter to its consumer once more; see inbox.Redrive.
 func (n *Node) Redrive(ctx context.Context, id int64) error {
@@ -9,9 +16,13 @@ func (n *Node) Redrive(ctx context.Context, id int64) error {
 	return err
 }
 
-// DropLetters deletes dead letters for good.
+// DropLetters deletes dead letters for good, and puts that on record.
 func (n *Node) DropLetters(ids []int64) error {
-	err := n.in.Drop(ids)
+	var named wire.Management
+	n.name(&named)
+	e := store.AuditEntry{Order: store.Order{Store: named.Store, Run: named.Run, Number: named.ID}, Node: n.id, Wall: time.Now().UnixMilli(),
+		Action: clip(fmt.Sprintf("drop the dead letters %v", ids)), Outcome: "dropped", Over: true}
+	err := n.in.Drop(ids, e)
 	n.log.Warn().Ints64("letters", ids).AnErr("failed", err).Msg("dead letters were dropped")
 	return err
 }
