@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"slices"
 	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
 // Management looks at and manages the network.
@@ -89,7 +91,18 @@ func (m *Management) GetSubscribers(channel string) []NodeInfo {
 //	sent_acks, received_acks               status frames, of which each acknowledges everything up to a position
 //	sent_keepalives, received_keepalives   announcements of any kind: keepalives, discovery, answers, goodbyes
 //	sent_frames, received_frames           data frames, repeated ones too
-//	rejected_frames                        open and data frames that were damaged, misdirected or hostile
+//	stale_frames, repeated_frames          of sessions that are gone, and taken before: both come of reconnects
+//	rejected_frames                        what nodes in order never send, the sum of:
+//	rejected_bad_subject                   on a subject that is none of this network's
+//	rejected_truncated, rejected_damaged   too short, with a wrong checksum
+//	rejected_newer, rejected_illegal       of an unknown version, or as no node in order makes it
+//	rejected_huge                          larger, or more, than this node takes
+//	rejected_misdirected                   for another node
+//	rejected_stranger                      of a node that has not announced itself
+//	rejected_impostor                      with another's name, store or channel
+//	rejected_wrong_role                    of a node that is no writer of the channel
+//	overruns                               times that frames came faster than they were taken
+//	denied                                 times that NATS refused a subject
 //	stalls                                 sessions begun anew because a reader made no progress
 //	reconnects                             connections to NATS after the first
 //	uptime                                 seconds
@@ -122,7 +135,16 @@ func (m *Management) Statistic() map[string]int64 {
 	add("stalls", out.Stalls)
 	add("sent_acks", in.Statuses)
 	add("received_frames", in.Frames)
-	add("rejected_frames", in.Rejected)
+	for f, n := range own.Faults {
+		if fault := wire.Fault(f); fault.Hostile() {
+			add("rejected_frames", n)
+			add("rejected_"+fault.String(), n)
+		} else {
+			add(fault.String()+"_frames", n)
+		}
+	}
+	add("overruns", own.Overruns)
+	add("denied", own.Denied)
 	add("sent_keepalives", own.KeepalivesSent)
 	add("received_keepalives", own.KeepalivesReceived)
 	add("reconnects", own.Connects-min(own.Connects, 1))

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"errors"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
@@ -14,14 +15,15 @@ const quiet = 10 * time.Millisecond
 func (b *Inbox) data(a wire.Address, data []byte) {
 	var d wire.Data
 	if err := d.Parse(data); err != nil {
-		b.reject(a.From, a.Channel, "data: "+err.Error())
+		b.reject(wire.FaultOf(err), a.From, a.Channel, err.Error())
 		return
 	}
 	if d.ReceiverRun != b.log.Run() {
-		return // for the process before this one, or another instance
+		b.reject(wire.Stale, a.From, a.Channel, "data: for the process before this one, or another instance")
+		return
 	}
 	if d.Channel != a.Channel {
-		b.reject(a.From, a.Channel, "data: the frame is of channel "+d.Channel)
+		b.reject(wire.Impostor, a.From, a.Channel, "data: the frame is of channel "+d.Channel)
 		return
 	}
 	b.mu.Lock()
@@ -36,27 +38,55 @@ func (b *Inbox) data(a wire.Address, data []byte) {
 
 // unknown tells a sender that its session is not known here, as happens when the answer to an open was lost with a process.
 func (b *Inbox) unknown(node string, s wire.Session) {
-	sender, ok := b.opt.StoreOf(node)
+	sender, _, ok := b.opt.Member(node)
 	if !ok {
+		b.reject(wire.Stranger, node, "", "data: from a node that has not announced itself")
+		return
+	}
+	b.reject(wire.Stale, node, "", "data: of a session that is not known here")
+	if !b.mayDeny(node) {
 		return
 	}
 	st := wire.Status{ReceiverStore: b.log.ID(), ReceiverRun: b.log.Run(), SenderStore: sender, Session: s, State: wire.Unknown}
 	b.publish(node, &st)
 }
 
+// maxDenied bounds the nodes whose last denial is remembered.
+const maxDenied = 4096
+
+// mayDeny tells whether it is long enough since the node was told.
+func (b *Inbox) mayDeny(node string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if at, told := b.denied[node]; told && now-at < quiet {
+		return false
+	}
+	if len(b.denied) >= maxDenied {
+		clear(b.denied)
+	}
+	b.denied[node] = now
+	return true
+}
+
 // arrive judges a frame and queues what is new of it.
 func (l *receiver) arrive(from string, d *wire.Data) {
 	batches, bytes, err := parse(d)
-	if err != nil {
+	if err != nil && !errors.Is(err, wire.ErrVersion) {
 		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: from, Channel: d.Channel, Detail: err.Error()})
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if from != l.node {
-		l.box.reject(from, d.Channel, "data: the session is another node's")
+		l.box.reject(wire.Impostor, from, d.Channel, "data: the session is another node's")
 		return
 	}
 	now := l.box.now()
+	arrival := lane.Arrival{Number: d.Number, Channel: d.Channel, Join: d.Join, Prev: lane.Position(d.Prev), Run: d.Run, Last: d.Last,
+		Empty: len(d.Batches) == 0 && len(d.Skips) == 0 && d.Piece == nil}
+	if l.refuse(&arrival, err) {
+		return
+	}
 	if err != nil { // as if it had been lost: the sender is asked for it again
 		l.gap = true
 		l.nudge(now)
@@ -67,8 +97,6 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 		l.nudge(now)
 		return
 	}
-	arrival := lane.Arrival{Number: d.Number, Channel: d.Channel, Join: d.Join, Prev: lane.Position(d.Prev), Run: d.Run, Last: d.Last,
-		Empty: len(d.Batches) == 0 && len(d.Skips) == 0 && d.Piece == nil}
 	if d.Piece != nil {
 		arrival.Piece = &lane.Piece{Offset: d.Piece.Offset, Length: uint64(len(d.Piece.Data)), Total: d.Piece.Total}
 	}
@@ -95,6 +123,7 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 		if arrival.Empty {
 			notify(l.say)
 		} else {
+			l.box.reject(wire.Repeated, from, d.Channel, "data: a frame came again")
 			l.nudge(now)
 		}
 	case lane.Stale:

@@ -42,8 +42,10 @@ type Options struct {
 	MaxBatch      int // bytes of one batch put together from pieces
 	// Writer tells whether a node may write to a channel, as far as is known.
 	Writer func(node, channel string) bool
-	// StoreOf tells a node's store, as far as is known.
-	StoreOf func(node string) (store.ID, bool)
+	// Member tells the store and the run that a node has announced; false: it has not announced itself.
+	Member func(node string) (id, run store.ID, ok bool)
+	// Ask makes the nodes that have not announced themselves do it; it must not block.
+	Ask func()
 	// OwnerOf tells the node that a store belongs to, as far as is known.
 	OwnerOf func(id store.ID) (node string, ok bool)
 	Event   func(Event)
@@ -54,6 +56,7 @@ type Options struct {
 // Event tells the owner what happened, for logs and counters.
 type Event struct {
 	Kind    EventKind
+	Fault   wire.Fault // of FrameRejected
 	Node    string
 	Channel string
 	Detail  string
@@ -67,7 +70,8 @@ type Event struct {
 type EventKind uint8
 
 const (
-	FrameRejected EventKind = iota + 1 // hostile, damaged or misdirected bytes
+	FrameRejected  EventKind = iota + 1 // bytes with a Fault
+	ChannelRefused                      // a channel's frames are not taken, for the reason in Detail
 	DeadLettered
 	AttemptFailed
 	MessageExpired

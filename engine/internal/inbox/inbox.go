@@ -31,14 +31,15 @@ type Inbox struct {
 	sessions map[sessionKey]*receiver
 	claimed  map[int64]bool // dead letters in somebody's hands
 	counting map[place]int  // redriven messages whose count is being changed in the store
+	early    early
+	denied   map[string]time.Duration // when a node was last told that its session is unknown
 	closed   bool
 
-	ctx      context.Context
-	cancel   context.CancelFunc
-	done     sync.WaitGroup
-	sent     atomic.Uint64 // status frames
-	frames   atomic.Uint64 // data frames that came in
-	rejected atomic.Uint64
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	sent   atomic.Uint64 // status frames
+	frames atomic.Uint64 // data frames that came in
 }
 
 type laneKey struct {
@@ -64,7 +65,7 @@ type channel struct {
 func New(o Options, log Log, pub Publisher) *Inbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Inbox{opt: o, log: log, pub: pub, start: time.Now(), channels: map[string]*channel{}, lanes: map[laneKey]*receiver{},
-		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, counting: map[place]int{}, ctx: ctx, cancel: cancel}
+		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, denied: map[string]time.Duration{}, counting: map[place]int{}, ctx: ctx, cancel: cancel}
 }
 
 func (b *Inbox) now() time.Duration { return time.Since(b.start) }
@@ -108,9 +109,8 @@ func (b *Inbox) Receive(a wire.Address, data []byte) {
 	}
 }
 
-func (b *Inbox) reject(node, channel, detail string) {
-	b.rejected.Add(1)
-	b.opt.Event(Event{Kind: FrameRejected, Node: node, Channel: channel, Detail: detail})
+func (b *Inbox) reject(f wire.Fault, node, channel, detail string) {
+	b.opt.Event(Event{Kind: FrameRejected, Fault: f, Node: node, Channel: channel, Detail: detail})
 }
 
 // Positions lists what is committed and what is taken of every lane, for listings.
@@ -124,12 +124,12 @@ func (b *Inbox) Positions() []store.Position {
 
 // Counts are the inbox's counters since the start.
 type Counts struct {
-	Frames, Statuses, Rejected uint64
+	Frames, Statuses uint64
 }
 
 // Counts returns the counters.
 func (b *Inbox) Counts() Counts {
-	return Counts{Frames: b.frames.Load(), Statuses: b.sent.Load(), Rejected: b.rejected.Load()}
+	return Counts{Frames: b.frames.Load(), Statuses: b.sent.Load()}
 }
 
 // ErrHandler means a handler has not returned in time.

@@ -22,7 +22,8 @@ type receiver struct {
 	progress  map[string]*progress
 	partial   map[string][]byte // batches being put together from pieces
 	queue     []item
-	queued    int // bytes
+	queued    int                 // bytes
+	refused   map[string]*refusal // channels of the session of which nothing is taken
 	gap       bool
 	busy      bool // a message is being handed over, or waits for its next attempt
 	opened    bool // an open is to be answered
@@ -64,7 +65,7 @@ type item struct {
 }
 
 func newReceiver(b *Inbox, k laneKey, node string) *receiver {
-	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string][]byte{},
+	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string][]byte{}, refused: map[string]*refusal{},
 		more: make(chan struct{}, 1), say: make(chan struct{}, 1), careful: !b.log.WasClean(), attempts: map[attemptKey]int{}}
 	l.room.L = &l.mu
 	l.pacer = time.AfterFunc(time.Hour, l.unpaced)
@@ -81,6 +82,7 @@ func (l *receiver) forget(name string) {
 	l.machine.Forget(name)
 	delete(l.progress, name)
 	delete(l.partial, name)
+	delete(l.refused, name)
 }
 
 func (l *receiver) positions() []store.Position {

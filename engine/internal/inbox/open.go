@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
@@ -11,19 +12,35 @@ import (
 func (b *Inbox) open(from string, data []byte) {
 	o, err := wire.ParseOpen(data)
 	if err != nil {
-		b.reject(from, "", "open: "+err.Error())
+		b.reject(wire.FaultOf(err), from, "", err.Error())
 		return
 	}
-	if o.ReceiverStore != b.log.ID() || o.ReceiverRun != b.log.Run() {
-		return // for another store, or the process before this one
+	switch {
+	case o.ReceiverStore != b.log.ID():
+		b.reject(wire.Misdirected, from, "", "open: for another store")
+	case o.ReceiverRun != b.log.Run():
+		b.reject(wire.Stale, from, "", "open: for the process before this one")
+	case o.Scope != "" && (len(o.Channels) != 1 || o.Channels[0].Name != o.Scope):
+		b.reject(wire.Illegal, from, o.Scope, "open: of other channels than its scope")
+	default:
+		b.begin(from, o)
 	}
-	if known, ok := b.opt.StoreOf(from); ok && known != o.SenderStore {
-		b.reject(from, "", "open: from a store that is not this node's")
+}
+
+// begin starts the session of an open that is for this node.
+func (b *Inbox) begin(from string, o *wire.Open) {
+	known, run, member := b.opt.Member(from)
+	if member && known != o.SenderStore {
+		b.reject(wire.Impostor, from, "", "open: from a store that is not this node's")
 		return
 	}
 	owner, announced := b.opt.OwnerOf(o.SenderStore)
 	if announced && owner != from {
-		b.reject(from, "", "open: from the store of "+owner)
+		b.reject(wire.Impostor, from, "", "open: from the store of "+owner)
+		return
+	}
+	if !member || run != o.Session.Run { // its announcement may be under way
+		b.wait(from, o)
 		return
 	}
 	l := b.lane(laneKey{o.SenderStore, o.Scope}, from, o.Channels)
@@ -31,7 +48,7 @@ func (b *Inbox) open(from string, data []byte) {
 		return
 	}
 	if holder := l.sender(); holder != from && !announced { // a store moves to another node when that announces it, not before
-		b.reject(from, "", "open: from the store of "+holder)
+		b.reject(wire.Impostor, from, "", "open: from the store of "+holder)
 		return
 	}
 	b.mu.Lock()
@@ -43,11 +60,16 @@ func (b *Inbox) open(from string, data []byte) {
 	for _, c := range o.Channels {
 		readers[c.Name] = b.channels[c.Name]
 	}
-	if old, fresh := l.begin(o, from, readers); fresh {
+	old, fresh, ok := l.begin(o, from, readers)
+	if fresh {
 		delete(b.sessions, old)
 		b.sessions[sessionKey{from, o.Session}] = l
 	}
 	b.mu.Unlock()
+	if !ok {
+		b.reject(wire.Stale, from, "", "open: a newer session was opened before")
+		return
+	}
 	l.report()
 }
 
@@ -62,7 +84,7 @@ func (b *Inbox) lane(k laneKey, node string, wanted []wire.OpenChannel) *receive
 		return nil // the sender asks again
 	}
 	if len(b.lanes) >= maxLanes {
-		b.reject(node, "", "open: this node takes from as many senders as it can")
+		b.reject(wire.Huge, node, "", "open: this node takes from as many senders as it can")
 		return nil
 	}
 	l := newReceiver(b, k, node)
@@ -79,12 +101,12 @@ func (l *receiver) sender() string {
 	return l.node
 }
 
-// begin starts a session unless it is an old one; it returns the session it replaces.
-func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel) (old sessionKey, fresh bool) {
+// begin starts a session unless it is an old one (ok is false then); it returns the session it replaces.
+func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel) (old sessionKey, fresh, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if o.Session.Run == l.session.Run && o.Session.Counter < l.session.Counter {
-		return old, false
+		return old, false, false
 	}
 	old, l.node = sessionKey{l.node, l.session}, from
 	if o.Session != l.session {
@@ -92,13 +114,17 @@ func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel)
 		l.session = o.Session
 		l.machine.Open()
 		l.gap = false
+		clear(l.refused)
 	}
 	l.answer = l.answer[:0]
 	for _, c := range o.Channels {
 		l.answer = append(l.answer, l.admit(c, readers[c.Name]))
 	}
+	for _, r := range l.refused {
+		r.said = false
+	}
 	l.opened = true
-	return old, fresh
+	return old, fresh, true
 }
 
 // admit judges one channel of an open; l.mu is held.
@@ -113,11 +139,15 @@ func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 		return s
 	case c.Join != ch.join:
 		s.State = wire.Refused
+		l.ban(c.Name, &refusal{reason: fmt.Sprintf("join %d is not one of this node's", c.Join)})
 		return s
 	case !l.box.opt.Writer(l.node, c.Name):
 		s.State = wire.Refused
+		l.box.reject(wire.WrongRole, l.node, c.Name, "open: of a channel that the node has not announced as one that it writes")
+		l.ban(c.Name, &refusal{reason: l.node + " has not announced that it writes the channel", role: true})
 		return s
 	}
+	delete(l.refused, c.Name)
 	if !l.machine.Known(c.Name, c.Join) {
 		l.load(c.Name, c.Join)
 	}

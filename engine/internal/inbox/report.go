@@ -17,9 +17,15 @@ func (l *receiver) reporter() {
 	}
 }
 
-// report sends one status frame.
+// report sends a status frame, after one for each channel that is newly refused.
 func (l *receiver) report() {
-	st, node := l.status()
+	l.mu.Lock()
+	st := l.status()
+	node, refusals := l.node, l.refusals(st)
+	l.mu.Unlock()
+	for _, r := range refusals {
+		l.box.publish(node, r)
+	}
 	l.box.publish(node, st)
 }
 
@@ -32,15 +38,14 @@ func (b *Inbox) publish(node string, st *wire.Status) {
 	failpoint.Pass("inbox.after-ack")
 }
 
-func (l *receiver) status() (*wire.Status, string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// status is what there is to say; l.mu is held.
+func (l *receiver) status() *wire.Status {
 	st := &wire.Status{ReceiverStore: l.box.log.ID(), ReceiverRun: l.box.log.Run(), SenderStore: l.key.sender, Session: l.session,
 		State: wire.OK, Received: l.machine.Received()}
 	if l.opened {
 		l.opened = false
 		st.Opened, st.Channels = true, append([]wire.StatusChannel(nil), l.answer...)
-		return st, l.node
+		return st
 	}
 	switch {
 	case l.lost:
@@ -60,5 +65,5 @@ func (l *receiver) status() (*wire.Status, string) {
 		st.Channels = append(st.Channels, wire.StatusChannel{Name: name, Join: p.join, Committed: []wire.Position{p.committed},
 			Received: wire.Position(place.Received), Piece: place.Piece, Totals: p.committedTotals, State: wire.OK})
 	}
-	return st, l.node
+	return st
 }

@@ -131,6 +131,18 @@ func (r *Receiver) Arrive(a Arrival) (v Verdict, from uint64) {
 	return Take, p.advance(a)
 }
 
+// Refuse lets a frame's number count without taking anything of the frame, so that those behind it are not missing one.
+func (r *Receiver) Refuse(a Arrival) Verdict {
+	switch {
+	case a.Number > r.number+1, a.Empty && a.Number > r.number:
+		return Missing
+	case a.Number <= r.number:
+		return Duplicate
+	}
+	r.number = a.Number
+	return Take
+}
+
 // hole tells whether a frame that begins after prev leaves something out. The first frame of a session may begin in a run that
 // is not known here, for the sender has chosen its place from what was reported.
 func (p *place) hole(prev Position) bool {

@@ -18,29 +18,58 @@ type limiter struct {
 }
 
 type seen struct {
-	last time.Time
-	held int
+	since time.Time
+	let   int
+	held  int
 }
 
-const warnEvery = 10 * time.Second
+// Each kind is let through once within warnEvery; maxKinds bounds the kinds that are remembered.
+const (
+	warnEvery = 10 * time.Second
+	maxKinds  = 4096
+)
 
-func (l *limiter) warn(log zerolog.Logger, kind, message string) {
+// allow tells whether one more of a kind, of which there may be so many at a time, is let through, and how many were held back before it.
+func (l *limiter) allow(kind string, most int) (held int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seen == nil {
-		l.seen = map[string]*seen{}
-	}
-	s := l.seen[kind]
+	s, now := l.seen[kind], time.Now()
 	if s == nil {
-		s = &seen{}
+		if l.seen == nil || len(l.seen) >= maxKinds {
+			l.seen = map[string]*seen{}
+		}
+		s = &seen{since: now}
 		l.seen[kind] = s
 	}
-	if now := time.Now(); now.Sub(s.last) >= warnEvery {
-		log.Warn().Int("held_back", s.held).Msg(message)
-		s.last, s.held = now, 0
-		return
+	if now.Sub(s.since) >= warnEvery {
+		s.since, s.let = now, 0
 	}
-	s.held++
+	if s.let >= most {
+		s.held++
+		return 0, false
+	}
+	s.let++
+	held, s.held = s.held, 0
+	return held, true
+}
+
+func (l *limiter) warn(log zerolog.Logger, kind, message string) {
+	if held, ok := l.allow(kind, 1); ok {
+		log.Warn().Int("held_back", held).Msg(message)
+	}
+}
+
+// comings bounds the lines about nodes that come and go, within warnEvery.
+const comings = 200
+
+// info is for what is ordinary, but not when strangers make it up by the thousand.
+func (l *limiter) info(log zerolog.Logger, kind, message string) {
+	if held, ok := l.allow(kind, comings); ok {
+		if held > 0 {
+			log = log.With().Int("held_back", held).Logger()
+		}
+		log.Info().Msg(message)
+	}
 }
 
 func (n *Node) outboxEvent(e outbox.Event) {
@@ -78,7 +107,9 @@ func (n *Node) inboxEvent(e inbox.Event) {
 	log := n.log.With().Str("node", e.Node).Str("channel", e.Channel).Str("detail", e.Detail).Logger()
 	switch e.Kind {
 	case inbox.FrameRejected:
-		n.limiter.warn(log, "frame", "a frame was rejected")
+		n.reject(e.Fault, e.Node, e.Channel, e.Detail)
+	case inbox.ChannelRefused:
+		n.limiter.warn(log, "refused "+e.Node+" "+e.Channel, "a sender's frames on this channel are refused")
 	case inbox.BatchCorrupt:
 		n.limiter.warn(log, "corrupt", "a batch is damaged")
 	case inbox.AttemptFailed:

@@ -14,12 +14,17 @@ import (
 const answerWithin = 100 * time.Millisecond
 
 func (n *Node) hear(h heard, t *ticks) {
+	if h.open != nil {
+		n.in.Receive(wire.Address{Kind: wire.SubjectOpen, To: n.id, From: h.from}, h.open)
+		return
+	}
 	n.mu.Lock()
 	p, change := n.view.Hear(n.now(), h.announcement, h.partial)
 	n.mu.Unlock()
 	if p == nil {
 		return
 	}
+	n.in.Announced(p.Node)
 	if !p.Whole {
 		n.ask()
 	}
@@ -30,10 +35,10 @@ func (n *Node) hear(h heard, t *ticks) {
 	case membership.Nothing:
 		return
 	case membership.Appeared:
-		n.log.Info().Str("node", p.Node).Msg("a node is online")
+		n.limiter.info(n.log.With().Str("node", p.Node).Logger(), "online", "a node is online")
 		t.answer.Reset(jitter(answerWithin / 2)) // it may have missed us
 	case membership.Gone:
-		n.log.Info().Str("node", p.Node).Msg("a node said goodbye")
+		n.limiter.info(n.log.With().Str("node", p.Node).Logger(), "goodbye", "a node said goodbye")
 	case membership.Restarted, membership.Altered:
 	}
 	n.reconcile(p)
@@ -45,6 +50,14 @@ func (n *Node) ask() {
 	n.poke()
 }
 
+// askSoon is ask for a node that opens a lane before it was heard of; strangers must not make everybody announce all the time.
+func (n *Node) askSoon() {
+	now := int64(n.now())
+	if last := n.askedAt.Load(); (last == 0 || now-last >= int64(time.Second)) && n.askedAt.CompareAndSwap(last, now) {
+		n.ask()
+	}
+}
+
 // changed follows a change of this node's own joins, or of the connection.
 func (n *Node) changed() {
 	n.subscribe()
@@ -53,12 +66,33 @@ func (n *Node) changed() {
 	n.look()
 }
 
+// subscribe hears the members of the channels joined, and the data of those read: one subject a channel, so that NATS permissions can
+// name them.
 func (n *Node) subscribe() {
+	wanted := map[string]bool{}
 	for _, j := range n.Joins() {
-		pattern := n.opt.Subjects.KeepaliveOn(j.Channel)
+		wanted[n.opt.Subjects.KeepaliveOn(j.Channel)] = true
+		if j.Role&wire.Reader != 0 {
+			wanted[n.opt.Subjects.DataOn(j.Channel, n.id)] = true
+		}
+	}
+	for pattern := range n.patterns {
+		if !wanted[pattern] {
+			delete(n.patterns, pattern)
+			if err := n.conn.Unsubscribe(pattern); err != nil {
+				n.log.Warn().Str("subject", pattern).Err(err).Msg("cannot unsubscribe")
+			}
+		}
+	}
+	for pattern := range wanted {
+		if n.patterns[pattern] {
+			continue
+		}
 		if err := n.conn.Subscribe(pattern); err != nil {
 			n.log.Error().Str("subject", pattern).Err(err).Msg("cannot subscribe")
+			continue
 		}
+		n.patterns[pattern] = true
 	}
 }
 
@@ -151,7 +185,7 @@ func (n *Node) admit(a store.AddReader) {
 			log.Error().Err(err).Msg("a reader could not be put on record; it gets nothing until it can")
 			return
 		}
-		log.Info().Msg("a reader joined")
+		n.limiter.info(log, "joined", "a reader joined")
 	})
 }
 
@@ -195,8 +229,9 @@ func (n *Node) look() {
 	settled := n.view.Settled(n.now())
 	n.settled.Store(settled)
 	n.mu.Unlock()
+	n.in.Look()
 	for _, p := range gone {
-		n.log.Info().Str("node", p.Node).Msg("a node is offline; its messages wait for it")
+		n.limiter.info(n.log.With().Str("node", p.Node).Logger(), "offline", "a node is offline; its messages wait for it")
 		if planted.LeaveByAbsence {
 			for _, j := range p.Joins() {
 				n.leave(p.Store, j.Name, j.Join)

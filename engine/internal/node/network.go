@@ -53,10 +53,15 @@ func (n *Node) NameOf(id store.ID, last string) string {
 // Counts are the node's counters since it was opened.
 type Counts struct {
 	KeepalivesSent, KeepalivesReceived, Connects, Overruns, Denied, Unheard uint64
+	Faults                                                                  [wire.Faults]uint64
 }
 
 // Counts returns the counters.
 func (n *Node) Counts() Counts {
 	c := &n.count
-	return Counts{c.keepalivesSent.Load(), c.keepalivesReceived.Load(), c.reconnects.Load(), c.overruns.Load(), c.denied.Load(), c.unheard.Load()}
+	counts := Counts{KeepalivesSent: c.keepalivesSent.Load(), KeepalivesReceived: c.keepalivesReceived.Load(), Connects: c.reconnects.Load(), Overruns: c.overruns.Load(), Denied: c.denied.Load(), Unheard: c.unheard.Load()}
+	for f := range counts.Faults {
+		counts.Faults[f] = c.faults[f].Load()
+	}
+	return counts
 }

@@ -45,9 +45,11 @@ type Node struct {
 	connected atomic.Bool
 	serial    atomic.Uint64
 	heard     chan heard
-	wake      chan struct{} // capacity 1: joins, consumers or the connection changed
-	delayed   chan struct{} // capacity 1: delayed emits changed
-	asked     atomic.Bool   // announce with a question
+	wake      chan struct{}   // capacity 1: joins, consumers or the connection changed
+	delayed   chan struct{}   // capacity 1: delayed emits changed
+	asked     atomic.Bool     // announce with a question
+	askedAt   atomic.Int64    // when that was last done because of a node unheard of
+	patterns  map[string]bool // subscribed to, of the membership goroutine
 	ctx       context.Context
 	cancel    context.CancelFunc
 	done      sync.WaitGroup
@@ -56,19 +58,23 @@ type Node struct {
 	orders    *orders
 }
 
-// heard is what came in for the membership goroutine.
+// heard is what came in for the membership goroutine: an announcement, or an open, which waits its turn so that it is judged by what
+// its sender announced before.
 type heard struct {
 	announcement *wire.Announcement
 	partial      bool
+	from         string // of an open
+	open         []byte
 }
 
 type counters struct {
 	keepalivesSent, keepalivesReceived, reconnects, overruns, denied, unheard atomic.Uint64
+	faults                                                                    [wire.Faults]atomic.Uint64
 }
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
+	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, patterns: map[string]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
 	so := o.Store
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
@@ -97,7 +103,7 @@ func Open(o Options) (*Node, error) {
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent},
 		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
-		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, StoreOf: n.storeOf, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil}, n.store, pub)
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil}, n.store, pub)
 	if err := n.connect(); err != nil {
 		n.Abort()
 		return nil, err
@@ -111,7 +117,7 @@ func Open(o Options) (*Node, error) {
 
 func (n *Node) connect() error {
 	s := &n.opt.Subjects
-	for _, pattern := range []string{s.DataTo(n.id), s.OpenTo(n.id), s.StatusTo(n.id), s.DiscoveryAll(), s.ManagementTo(n.id)} {
+	for _, pattern := range []string{s.OpenTo(n.id), s.StatusTo(n.id), s.DiscoveryAll(), s.ManagementTo(n.id)} {
 		if err := n.conn.Subscribe(pattern); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", pattern, err)
 		}
@@ -156,10 +162,10 @@ func (n *Node) writes(node, channel string) bool {
 	defer n.mu.Unlock()
 	p := n.view.Peer(node)
 	if p == nil {
-		return true
+		return false
 	}
 	c, ok := p.Channel(channel)
-	return !ok || c.Role&wire.Writer != 0
+	return !ok && !p.Whole || c.Role&wire.Writer != 0
 }
 
 // ownerOf is the node a store belongs to, as far as is known.
@@ -172,17 +178,18 @@ func (n *Node) ownerOf(id store.ID) (string, bool) {
 	return n.view.Owner(id)
 }
 
-func (n *Node) storeOf(node string) (store.ID, bool) {
+// member tells the store and run that a node has announced.
+func (n *Node) member(node string) (id, run store.ID, ok bool) {
 	if node == n.id {
-		return n.store.ID(), true
+		return n.store.ID(), n.store.Run(), true
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := n.view.Peer(node)
 	if p == nil {
-		return store.ID{}, false
+		return id, run, false
 	}
-	return p.Store, true
+	return p.Store, p.Run, true
 }
 
 // run is the membership goroutine.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -57,12 +58,12 @@ func (n *Node) remembered() *obeyed {
 
 // take obeys an order, unless it has, and answers.
 func (n *Node) take(o order, known *obeyed) {
-	if id, ok := n.storeOf(o.from); ok && id != o.m.Store {
-		n.limiter.warn(n.log.With().Str("from", o.from).Logger(), "order store", "an order names another database than the node has; it is not heeded")
+	if id, _, ok := n.member(o.from); ok && id != o.m.Store {
+		n.reject(wire.Impostor, o.from, "", "order: it names another database than the node has")
 		return
 	}
 	if !legal(o.m) {
-		n.limiter.warn(n.log.With().Str("from", o.from).Uint8("verb", o.m.Verb).Logger(), "order", "an order was not understood")
+		n.reject(wire.Illegal, o.from, "", fmt.Sprintf("order: verb %d was not understood", o.m.Verb))
 		n.reply(o, errOrder.Error())
 		return
 	}

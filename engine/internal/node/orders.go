@@ -146,7 +146,8 @@ func (n *Node) managed(from string, m *wire.Management) {
 
 func (n *Node) answered(from string, m *wire.Management) {
 	if m.Store != n.store.ID() || m.Run != n.store.Run() || len(m.Args) == 0 {
-		return // to the process before this one
+		n.reject(wire.Stale, from, "", "answer: to the process before this one")
+		return
 	}
 	a := answer{node: from}
 	if m.Args[0] != answerDone {

@@ -15,22 +15,45 @@ type receiver Node
 func (r *receiver) Receive(subject string, data []byte) {
 	n := (*Node)(r)
 	a, ok := n.opt.Subjects.Parse(subject)
-	if !ok {
-		n.limiter.warn(n.log, "subject", "a message on a subject that is none of ours was dropped")
+	switch {
+	case !ok:
+		n.reject(wire.BadSubject, "", "", "the subject is none of this network's")
+	case a.From == n.id && (a.Kind == wire.SubjectDiscovery || a.Kind == wire.SubjectKeepalive):
+		// what this node published itself, or another with its name
+		n.announcement(a, data)
+	case a.From == n.id: // frames to itself do not take this way
+		n.reject(wire.Impostor, a.From, a.Channel, "another node uses this node's name")
+	case a.To != "" && a.To != n.id:
+		n.reject(wire.Misdirected, a.From, a.Channel, "for node "+a.To)
+	default:
+		n.receive(a, data)
+	}
+}
+
+// reject counts something that is not heeded, and logs it at a limited rate.
+func (n *Node) reject(f wire.Fault, from, channel, detail string) {
+	n.count.faults[f].Add(1)
+	log := n.log.With().Str("node", from).Str("channel", channel).Stringer("fault", f).Str("detail", detail).Logger()
+	if f.Hostile() {
+		n.limiter.warn(log, "fault "+f.String(), "something that came from the network was not heeded")
 		return
 	}
-	n.receive(a, data)
+	log.Debug().Msg("a frame came late or again")
 }
 
 func (n *Node) receive(a wire.Address, data []byte) {
 	n.observeFrame(FrameReceived, a, a.From, data)
 	switch a.Kind {
-	case wire.SubjectData, wire.SubjectOpen:
+	case wire.SubjectData:
 		n.in.Receive(a, data)
+	case wire.SubjectOpen:
+		if !n.put(heard{from: a.From, open: data}) {
+			n.reject(wire.Huge, a.From, "", "open: too much came at once")
+		}
 	case wire.SubjectStatus:
 		st, err := wire.ParseStatus(data)
 		if err != nil {
-			n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "status", "a status frame was dropped")
+			n.reject(wire.FaultOf(err), a.From, "", err.Error())
 			return
 		}
 		n.out.Status(a.From, st)
@@ -38,8 +61,12 @@ func (n *Node) receive(a wire.Address, data []byte) {
 		n.announcement(a, data)
 	case wire.SubjectManagement:
 		m, err := wire.ParseManagement(data)
-		if err != nil || a.From == n.id {
-			n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "management", "a management frame was dropped")
+		if err != nil {
+			n.reject(wire.FaultOf(err), a.From, "", err.Error())
+			return
+		}
+		if _, _, ok := n.member(a.From); !ok {
+			n.reject(wire.Stranger, a.From, "", "management: from a node that has not announced itself")
 			return
 		}
 		n.managed(a.From, m)
@@ -47,11 +74,13 @@ func (n *Node) receive(a wire.Address, data []byte) {
 }
 
 // put leaves something for the membership goroutine.
-func (n *Node) put(h heard) {
+func (n *Node) put(h heard) bool {
 	select {
 	case n.heard <- h:
+		return true
 	default:
 		n.count.unheard.Add(1)
+		return false
 	}
 }
 
@@ -60,17 +89,23 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 		return
 	}
 	an, err := wire.ParseAnnouncement(data)
-	if err != nil || an.Node != a.From {
-		n.limiter.warn(n.log.With().Str("from", a.From).Err(err).Logger(), "announcement", "an announcement was dropped")
+	if err != nil {
+		n.reject(wire.FaultOf(err), a.From, a.Channel, err.Error())
+		return
+	}
+	if an.Node != a.From {
+		n.reject(wire.Impostor, a.From, a.Channel, "announcement: of node "+an.Node)
 		return
 	}
 	if an.Store == n.store.ID() {
+		n.count.faults[wire.Impostor].Add(1)
 		n.limiter.warn(n.log.With().Str("from", a.From).Logger(), "copy", "another node announces this node's database: was the disk copied? It is not heeded")
 		return
 	}
 	n.count.keepalivesReceived.Add(1)
 	if a.Kind == wire.SubjectKeepalive && (len(an.Channels) != 1 || an.Channels[0].Name != a.Channel) {
-		return // a keepalive is of its subject's channel
+		n.reject(wire.Impostor, a.From, a.Channel, "keepalive: of other channels than its subject's")
+		return
 	}
 	n.put(heard{announcement: an, partial: a.Kind == wire.SubjectKeepalive})
 }

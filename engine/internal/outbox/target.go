@@ -29,6 +29,9 @@ func (b *Outbox) SetTarget(t Target) {
 		return
 	}
 	if !b.opt.PerChannel {
+		if len(t.Ready) == 0 && b.streams[streamKey{reader: t.Store}] == nil {
+			return // a node that reads nothing of ours needs no goroutine
+		}
 		b.stream(streamKey{reader: t.Store}).retarget(t)
 		return
 	}

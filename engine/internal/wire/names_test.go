@@ -30,7 +30,7 @@ func TestSubjects(t *testing.T) {
 		{s.KeepaliveFrom("chat", "a"), "rmds.keepalive.chat.a"},
 		{s.DiscoveryFrom("a"), "rmds.discovery.a"},
 		{s.ManagementFrom("b", "a"), "rmds.management.b.a"},
-		{s.DataTo("b"), "rmds.data.*.b.*"},
+		{s.DataOn("c", "b"), "rmds.data.c.b.*"},
 		{s.OpenTo("b"), "rmds.open.b.*"},
 		{s.StatusTo("a"), "rmds.status.a.*"},
 		{s.KeepaliveOn("chat"), "rmds.keepalive.chat.*"},

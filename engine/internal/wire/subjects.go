@@ -94,8 +94,8 @@ func (s *Subjects) ManagementFrom(target, from string) string {
 	return s.Prefix + s.Management + "." + target + "." + from
 }
 
-// DataTo matches every data frame for node.
-func (s *Subjects) DataTo(node string) string { return s.Data("*", node, "*") }
+// DataOn matches every data frame of a channel for node.
+func (s *Subjects) DataOn(channel, node string) string { return s.Data(channel, node, "*") }
 
 // OpenTo matches every open for node.
 func (s *Subjects) OpenTo(node string) string { return s.Open(node, "*") }
