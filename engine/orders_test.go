@@ -149,13 +149,16 @@ func newOperator(t *testing.T, port int) *operator {
 	return &operator{t, nc, answers}
 }
 
-// order repeats an order until it is answered, and returns the answer.
+// order repeats an order, after an announcement, until it is answered, and returns the answer.
 func (o *operator) order(to string, m wire.Management) []string {
 	o.t.Helper()
 	var args []string
 	eventually(o.t, fmt.Sprintf("%s answers order %d", to, m.ID), func() bool {
-		if err := o.nc.Publish("rmds.management."+to+".eve", m.Append(nil)); err != nil {
-			o.t.Fatal(err)
+		a := wire.Announcement{Node: "eve", Store: m.Store, Run: m.Run, Serial: serial.Add(1)}
+		for subject, frame := range map[string][]byte{"discovery.eve": a.Append(nil), "management." + to + ".eve": m.Append(nil)} {
+			if err := o.nc.Publish("rmds."+subject, frame); err != nil {
+				o.t.Fatal(err)
+			}
 		}
 		msg, err := o.answers.NextMsg(500 * time.Millisecond)
 		if err != nil {

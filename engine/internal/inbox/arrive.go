@@ -84,6 +84,9 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	now := l.box.now()
 	arrival := lane.Arrival{Number: d.Number, Channel: d.Channel, Join: d.Join, Prev: lane.Position(d.Prev), Run: d.Run, Last: d.Last,
 		Empty: len(d.Batches) == 0 && len(d.Skips) == 0 && d.Piece == nil}
+	if d.Piece != nil {
+		arrival.Piece = &lane.Piece{Offset: d.Piece.Offset, Length: uint64(len(d.Piece.Data)), Total: d.Piece.Total}
+	}
 	if l.refuse(&arrival, err) {
 		return
 	}
@@ -96,9 +99,6 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 		l.gap = true
 		l.nudge(now)
 		return
-	}
-	if d.Piece != nil {
-		arrival.Piece = &lane.Piece{Offset: d.Piece.Offset, Length: uint64(len(d.Piece.Data)), Total: d.Piece.Total}
 	}
 	before, _ := l.machine.Place(d.Channel)
 	verdict, after := l.machine.Arrive(arrival)
@@ -162,7 +162,7 @@ func parse(d *wire.Data) (batches []wire.Batch, bytes int, err error) {
 func (l *receiver) assemble(d *wire.Data, it *item) (whole, ok bool) {
 	p := d.Piece
 	buf := l.partial[d.Channel]
-	if p.Offset != uint64(len(buf)) || p.Total > uint64(l.box.opt.MaxBatch) {
+	if p.Offset != uint64(len(buf)) {
 		return false, false
 	}
 	buf = append(buf, p.Data...)

@@ -27,6 +27,9 @@ func (l *receiver) refuse(a *lane.Arrival, err error) bool {
 		case errors.Is(err, wire.ErrVersion):
 			r = &refusal{reason: fmt.Sprintf("no common version: %v; this node reads batches of version %d", err, wire.BatchVersion)}
 			l.box.reject(wire.Newer, l.node, a.Channel, "data: "+r.reason)
+		case a.Piece != nil && a.Piece.Total > uint64(l.box.opt.MaxBatch):
+			r = &refusal{reason: fmt.Sprintf("a batch of %d bytes; this node takes %d", a.Piece.Total, l.box.opt.MaxBatch)}
+			l.box.reject(wire.Huge, l.node, a.Channel, "data: "+r.reason)
 		default:
 			return false
 		}

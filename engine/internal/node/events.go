@@ -79,6 +79,8 @@ func (n *Node) outboxEvent(e outbox.Event) {
 	}
 	log := n.log.With().Str("node", e.Node).Str("channel", e.Channel).Str("detail", e.Detail).Logger()
 	switch e.Kind {
+	case outbox.FrameRejected:
+		n.reject(e.Fault, e.Node, e.Channel, e.Detail)
 	case outbox.SessionOpened:
 		log.Debug().Msg("a session with a reader is open")
 	case outbox.SessionStalled:

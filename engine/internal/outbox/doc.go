@@ -54,6 +54,7 @@ type Options struct {
 // Event tells the owner what happened to a reader, for logs and counters.
 type Event struct {
 	Kind    EventKind
+	Fault   wire.Fault // of FrameRejected
 	Node    string
 	Channel string
 	Detail  string
@@ -72,5 +73,6 @@ const (
 	BatchCorrupt // a batch is damaged at rest: its messages end as corrupt
 	PositionLost // the reader's and the sender's record do not meet; detail says what was done
 	SessionClosed
-	Acknowledged // if Observed: the reader has handled Count more
+	FrameRejected // bytes with a Fault
+	Acknowledged  // if Observed: the reader has handled Count more
 )

@@ -95,16 +95,22 @@ func (s *stream) connection(up bool) {
 // maxStatuses bounds the mailbox; statuses are totals, so the newest make the older ones needless.
 const maxStatuses = 64
 
-func (s *stream) status(from string, st *wire.Status) {
+// status leaves a status frame in the mailbox; it returns what is wrong with it, or wire.Faults.
+func (s *stream) status(from string, st *wire.Status) (wire.Fault, string) {
 	s.mu.Lock()
-	if from == s.target.Node {
-		if len(s.statuses) >= maxStatuses {
-			s.statuses = s.statuses[1:]
-		}
-		s.statuses = append(s.statuses, st)
+	defer s.mu.Unlock()
+	switch {
+	case from != s.target.Node:
+		return wire.Impostor, "status: with the store of " + s.target.Node
+	case st.ReceiverRun != s.target.Run:
+		return wire.Stale, "status: of a process that is gone"
 	}
-	s.mu.Unlock()
+	if len(s.statuses) >= maxStatuses {
+		s.statuses = s.statuses[1:]
+	}
+	s.statuses = append(s.statuses, st)
 	s.poke()
+	return wire.Faults, ""
 }
 
 func (s *stream) run() {

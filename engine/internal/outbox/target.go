@@ -78,14 +78,27 @@ func (b *Outbox) connection(up bool) {
 // Status takes a status frame that arrived from a node.
 func (b *Outbox) Status(from string, st *wire.Status) {
 	if st.SenderStore != b.log.ID() {
+		b.reject(wire.Misdirected, from, "status: for another store")
+		return
+	}
+	b.mu.Lock()
+	fault, detail := wire.Stranger, "status: of one that reads nothing of this node"
+	for k, s := range b.streams {
+		if k.reader != st.ReceiverStore {
+			continue
+		}
+		if fault, detail = s.status(from, st); fault != wire.Faults {
+			break
+		}
+	}
+	b.mu.Unlock()
+	if fault != wire.Faults {
+		b.reject(fault, from, detail)
 		return
 	}
 	b.acks.Add(1)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for k, s := range b.streams {
-		if k.reader == st.ReceiverStore {
-			s.status(from, st)
-		}
-	}
+}
+
+func (b *Outbox) reject(f wire.Fault, node, detail string) {
+	b.opt.Event(Event{Kind: FrameRejected, Fault: f, Node: node, Detail: detail})
 }
