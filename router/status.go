@@ -31,6 +31,9 @@ func (r *Router) Status() admin.Status {
 		if c.Mode.Reads() && c.Consumer == "" {
 			info.State = "no consumer: its messages wait at their senders"
 		}
+		if r.engine.Channel(c.Name) == nil {
+			info.State = "this node was kicked from it, or left it: a restart joins it anew"
+		}
 		s.Channels = append(s.Channels, info)
 	}
 	for _, a := range r.engine.Accounts() {

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
 	})
 }
 
@@ -101,6 +101,21 @@ func oneLine(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile("stderr")
 	if strings.Count(text, "\n") != 1 || !regexp.MustCompile(args[0]).MatchString(strings.TrimSuffix(text, "\n")) {
 		ts.Fatalf("standard error is %q, want one line like %q", text, args[0])
+	}
+}
+
+// listed runs a listing until a line of it matches: other nodes are heard of in time.
+func listed(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[1])
+	deadline := time.Now().Add(time.Minute)
+	for {
+		err := ts.Exec("rmds-router", args[0])
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s lists %q (%v), want %q", args[0], ts.ReadFile("stdout"), err, args[1])
+		}
 	}
 }
 

@@ -84,6 +84,7 @@ Start a node that works on its own, and talk to it from another terminal:
 	root.PersistentFlags().StringVarP(&s.config, "config", "c", "", "configuration file (YAML, TOML or JSON)")
 	root.PersistentFlags().StringVar(&s.http, "http", "", "HTTP address of the router (default RMDS_HTTP, else the configuration's, else 127.0.0.1:8420)")
 	root.AddCommand(newRunCommand(s), newCheckCommand(s), newSendCommand(s), newTailCommand(s), newStatsCommand(s), newVersionCommand(), newBenchCommand(), newPluginCommand())
+	root.AddCommand(newNodesCommand(s), newTopologyCommand(s), newChannelsCommand(s), newAuditCommand(s), newKickCommand(s), newQueueCommand(s))
 	return root
 }
 
@@ -91,6 +92,14 @@ Start a node that works on its own, and talk to it from another terminal:
 func channelName(name string) error {
 	if !config.LegalName(name) {
 		return usage("the channel %q is not a legal name: %s", name, config.NameRule)
+	}
+	return nil
+}
+
+// nodeName refuses what can be no node.
+func nodeName(name string) error {
+	if !config.LegalName(name) {
+		return usage("the node %q is not a legal name: %s", name, config.NameRule)
 	}
 	return nil
 }

@@ -28,6 +28,27 @@ type fakeRouter struct {
 	err     error
 	watcher func(Event, int64)
 	entries []Entry
+	orders  []string
+	failing error
+}
+
+func (f *fakeRouter) Nodes() []Node {
+	return []Node{{ID: "bob", Online: true, Self: true, Channels: []Role{{"a", "reader", true}, {"b", "rw", false}}}, {ID: "alice", Online: true, Channels: []Role{{"a", "writer", false}, {"b", "reader", true}}},
+		{ID: "zoe", Channels: []Role{{"a", "rw", true}}}}
+}
+
+func (f *fakeRouter) Audit() ([]AuditRecord, error) {
+	return []AuditRecord{{ID: 2, By: "alice", Action: "kick bob from a", Outcome: "obeyed here", Over: true}}, f.err
+}
+
+func (f *fakeRouter) Kick(node string, channels []string) error {
+	f.orders = append(f.orders, fmt.Sprint("kick ", node, channels))
+	return f.failing
+}
+
+func (f *fakeRouter) Purge(p Purge, self bool) error {
+	f.orders = append(f.orders, fmt.Sprint("purge ", p, self))
+	return f.failing
 }
 
 func (f *fakeRouter) Status() Status { return Status{Node: "n"} }

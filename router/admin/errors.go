@@ -48,6 +48,7 @@ func problemOf(err error) *Problem {
 		title  string
 	}{
 		{ErrNoChannel, http.StatusNotFound, "Unknown channel"},
+		{ErrNoNode, http.StatusNotFound, "Unknown node"},
 		{ErrNoPlugin, http.StatusNotFound, "Unknown plugin"},
 		{ErrHeld, http.StatusServiceUnavailable, "Held by a filter"},
 		{ErrRejected, http.StatusUnprocessableEntity, "Rejected by a filter"},

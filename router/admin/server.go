@@ -106,6 +106,7 @@ func Handler(router Router, o Options) http.Handler {
 	mux.HandleFunc("POST /api/v1/channels/{channel}/messages", a.send)
 	mux.HandleFunc("GET /api/v1/channels/{channel}/stream", a.stream)
 	mux.HandleFunc("GET /api/v1/plugins/{plugin}/state", a.state)
+	a.network(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, newProblem(http.StatusNotFound, "No such resource", "there is nothing at "+r.Method+" "+r.URL.Path))
 	})

@@ -12,6 +12,7 @@ import (
 
 // Router is what the API needs of a router.
 type Router interface {
+	Network
 	// Status never blocks for long and never fails.
 	Status() Status
 	// Ready says why the router cannot take messages, or nil.
