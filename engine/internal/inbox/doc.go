@@ -19,6 +19,7 @@ type Log interface {
 	ID() store.ID
 	Run() store.ID
 	WasClean() bool
+	Full() bool
 	Offer(*store.Tx) error
 	Do(*store.Tx) error
 	Positions(sender store.ID) []store.Position
@@ -78,6 +79,7 @@ const (
 	BatchCorrupt
 	MessageHandled  // if Observed
 	MessagesSkipped // if Observed; Detail is the reason
+	NoRoom          // the store is full, and a handler waits for room
 )
 
 // Delivery is one attempt at handing over one message.

@@ -135,6 +135,14 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		if tried >= l.box.opt.MaxAttempts {
 			return l.bury(it, d, tried, orText(d.LastError, "no attempt succeeded"))
 		}
+		if ch.writes.Load() && l.box.log.Full() {
+			l.block(it, true)
+			if !l.pause(roomRetry) {
+				return false
+			}
+			continue
+		}
+		l.block(it, false)
 		select {
 		case ch.turns <- struct{}{}:
 		case <-l.box.ctx.Done():
@@ -155,6 +163,9 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		failpoint.Pass("inbox.after-handover")
 		if v.Kind == Ack {
 			l.handled(it, d, called)
+			if len(v.Segments)+len(v.State) > 0 {
+				ch.writes.Store(true)
+			}
 			l.commit(it, d.Seq, &v)
 		} else {
 			v.discard()
@@ -186,6 +197,24 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		if tried < l.box.opt.MaxAttempts && !l.pause(v.Delay) {
 			return false
 		}
+	}
+}
+
+// roomRetry is how often a lane looks whether the store has room again.
+const roomRetry = 250 * time.Millisecond
+
+// block tells the sender that nothing moves for want of room, or that it does again. No attempt is counted meanwhile.
+func (l *receiver) block(it *item, blocked bool) {
+	if l.waits == blocked {
+		return
+	}
+	l.waits = blocked
+	l.mu.Lock()
+	l.blocked = blocked
+	l.mu.Unlock()
+	notify(l.say)
+	if blocked {
+		l.box.opt.Event(Event{Kind: NoRoom, Node: l.node, Channel: it.channel})
 	}
 }
 

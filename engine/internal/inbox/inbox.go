@@ -59,6 +59,7 @@ type channel struct {
 	join     uint64
 	consumer Consumer
 	turns    chan struct{}
+	writes   atomic.Bool // it has had effects: it needs room
 }
 
 // New returns an inbox. Close must be called.

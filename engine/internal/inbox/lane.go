@@ -26,6 +26,7 @@ type receiver struct {
 	refused   map[string]*refusal // channels of the session of which nothing is taken
 	gap       bool
 	busy      bool // a message is being handed over, or waits for its next attempt
+	blocked   bool // a message waits for room in the store
 	opened    bool // an open is to be answered
 	answer    []wire.StatusChannel
 	lost      bool // the session is unknown or void: tell the sender
@@ -40,6 +41,7 @@ type receiver struct {
 	say  chan struct{} // capacity 1: there is something to report
 
 	// owned by handover
+	waits    bool // as blocked
 	careful  bool // the process died before: the first message runs alone
 	attempts map[attemptKey]int
 }

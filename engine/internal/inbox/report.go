@@ -50,7 +50,7 @@ func (l *receiver) status() *wire.Status {
 	switch {
 	case l.lost:
 		st.State, l.lost = wire.Unknown, false
-	case l.full():
+	case l.full() || l.blocked:
 		st.State = wire.Blocked
 	case l.gap:
 		st.State = wire.Gap

@@ -118,6 +118,8 @@ func (n *Node) inboxEvent(e inbox.Event) {
 		n.limiter.warn(log, "attempt "+e.Channel, "a message could not be handled; it will be tried again")
 	case inbox.DeadLettered:
 		n.limiter.warn(log, "dead "+e.Channel, "a message became a dead letter")
+	case inbox.NoRoom:
+		n.limiter.warn(log, "room "+e.Channel, "the storage is full: what the channel's handler writes has no room, so it waits")
 	case inbox.MessageExpired, inbox.MessageHandled, inbox.MessagesSkipped:
 	}
 }

@@ -74,10 +74,28 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 		return nil, fmt.Errorf("read channel %s after %d: %w", channel, after, err)
 	}
 	f.ahead[channel] = ahead
+	if len(ahead) == 0 && after < head.Floor {
+		return f.gone(channel, head.Floor)
+	}
 	if len(ahead) == 0 {
 		return nil, errSoon
 	}
 	return &ahead[0], nil
+}
+
+// gone stands for what was pruned of a channel that has no batch left: nothing but a place, which is its own predecessor.
+func (f *feed) gone(channel string, floor uint64) (*store.Batch, error) {
+	total, err := f.log.Upto(channel, floor)
+	if err != nil {
+		return nil, fmt.Errorf("count what was pruned from channel %s: %w", channel, err)
+	}
+	b := &store.Batch{Channel: channel, First: floor, Last: floor, Prev: floor, Before: total}
+	for _, r := range f.log.Runs() {
+		if r.First <= floor {
+			b.Run = r.ID
+		}
+	}
+	return b, nil
 }
 
 // errSoon means that a batch is committed and about to become readable; the stream is woken then.
@@ -152,6 +170,10 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 		if err := f.pruned(out, first, c.Position.Seq, room); err != nil {
 			return nil, err
 		}
+		if first.Prev == first.Last {
+			out.data.Last = out.frame.Last.Seq
+			return out, nil
+		}
 	}
 	bytes := 0
 	for b := first; b != nil; {
@@ -194,13 +216,24 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 	return out, nil
 }
 
-// pruned makes the messages between the reader's place and the oldest left in the log a skip.
+// pruned makes the messages between the reader's place and the oldest left in the log a skip. If they were skipped before they were
+// pruned, that reason counts.
 func (f *feed) pruned(out *built, b *store.Batch, after uint64, room frameRoom) error {
 	before, err := room.counted(b.Channel, after)
 	if err != nil {
 		return fmt.Errorf("count what was pruned from channel %s: %w", b.Channel, err)
 	}
-	out.data.Skips = append(out.data.Skips, wire.Skip{From: after + 1, To: b.Prev, Count: b.Before - min(before, b.Before), Reason: wire.Pruned})
+	skip := wire.Skip{From: after + 1, To: b.Prev, Count: b.Before - min(before, b.Before), Reason: wire.Pruned}
+	stored, err := f.log.Skips(b.Channel, f.reader, room.join(b.Channel), skip.From, skip.To)
+	if err != nil {
+		return fmt.Errorf("read the skips of channel %s: %w", b.Channel, err)
+	}
+	for _, s := range stored {
+		if s.From <= skip.From && s.To >= skip.To {
+			skip.Reason = wire.Reason(s.Reason)
+		}
+	}
+	out.data.Skips = append(out.data.Skips, skip)
 	out.frame.Last = lane.Position{Run: b.Run, Seq: b.Prev}
 	return nil
 }

@@ -102,10 +102,12 @@ func (l *ledger) accept(channel string, n int, unlimited bool) (readers bool, er
 	defer l.mu.Unlock()
 	t := l.tally(channel)
 	if l.limit > 0 && !unlimited {
-		if waiting := t.total - min(t.slowest, t.total) + uint64(n); waiting > l.limit && len(t.rows) > 0 {
-			return true, fmt.Errorf("channel %s: reader %s has %d messages waiting, the limit is %d: %w", channel, t.name, t.total-t.slowest, l.limit, ErrReaderFull)
-		} else if len(t.rows) == 0 && l.openWaiting(channel, t)+uint64(n) > l.limit {
-			return false, fmt.Errorf("channel %s: %d messages wait for a first reader, the limit is %d: %w", channel, l.limit, l.limit, ErrReaderFull)
+		who, waiting := "reader "+t.name+" has", t.total-min(t.slowest, t.total)
+		if len(t.rows) == 0 {
+			who, waiting = "readers yet to come have", l.openWaiting(channel, t)
+		}
+		if waiting+uint64(n) > l.limit {
+			return false, fmt.Errorf("channel %s: %s %d messages waiting, %d more are above the limit of %d: %w", channel, who, waiting, n, l.limit, ErrReaderFull)
 		}
 	}
 	t.total += uint64(n)
@@ -118,11 +120,7 @@ func (l *ledger) openWaiting(channel string, t *tally) uint64 {
 	if !ok || head.OpenFrom == 0 {
 		return 0
 	}
-	before, err := l.log.Upto(channel, head.OpenFrom-1)
-	if err != nil {
-		return 0
-	}
-	return t.total - min(before, t.total)
+	return t.total - min(head.OpenTotal, t.total)
 }
 
 // release takes back what accept booked: the messages were not stored.

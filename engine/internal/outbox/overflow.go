@@ -44,7 +44,8 @@ func (s *shed) end(position uint64) uint64 {
 	return position
 }
 
-// overflow enforces the limit after messages were stored, for every reader that has more than that waiting. It runs on the writer's
+// overflow enforces the limit after messages were stored, for every reader that has more than that waiting, or for those yet to come while
+// there is none. It runs on the writer's
 // goroutine. What is skipped was durable a moment before; a reader that got it meanwhile keeps it.
 func (b *Outbox) overflow(segments []store.Segment) {
 	seen := map[string]bool{}
@@ -71,7 +72,11 @@ func (l *ledger) excess(channel string, policy Overflow) (skips []store.SkipRang
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range l.tally(channel).rows {
+	rows := l.tally(channel).rows
+	if len(rows) == 0 && head.OpenFrom != 0 { // skipped for all: the first reader will count it
+		rows = []*store.Reader{{Channel: channel, Position: head.OpenFrom - 1, Done: head.OpenTotal}}
+	}
+	for _, r := range rows {
 		k := readerKey{r.Store, r.Channel, r.Join}
 		s := l.shedOf(k, r)
 		waiting := head.Total - min(r.Done+s.count(), head.Total)
@@ -161,6 +166,9 @@ func (l *ledger) shedOf(k readerKey, r *store.Reader) *shed {
 		for _, x := range ranges {
 			x.From = max(x.From, r.Position+1)
 			before, e1 := l.log.Upto(k.channel, x.From-1)
+			if x.From == r.Position+1 {
+				before = r.Done // the log may be pruned beyond
+			}
 			upto, e2 := l.log.Upto(k.channel, x.To)
 			if e1 == nil && e2 == nil && upto > before {
 				s.ranges, s.counts = append(s.ranges, x), append(s.counts, upto-before)

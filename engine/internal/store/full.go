@@ -123,6 +123,7 @@ func (s *Store) hold(group []*work) {
 			w.finish(s.fullError())
 		}
 	}
+	s.noteFull()
 }
 
 func split(group []*work, want func(*work) bool) (chosen, rest []*work) {

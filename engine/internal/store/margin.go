@@ -13,6 +13,16 @@ func (o *Options) margin() int64 { return min(max(o.MaxSize/8, 1<<20), 64<<20) }
 // Short tells whether less than the margin is free of MaxSize. Then positions that let something be pruned should be stored soon.
 func (s *Store) Short() bool { return s.short.Load() }
 
+// Full tells whether what needs room has none: some of it waits, or next to nothing of MaxSize is free.
+func (s *Store) Full() bool { return s.full.Load() }
+
+// leastPages is how many free pages of MaxSize are next to nothing: a small transaction may take as many.
+const leastPages = 4
+
+func (s *Store) noteFull() {
+	s.full.Store(len(s.kept) > 0 || s.opt.MaxSize > 0 && s.opt.MaxSize/pageSize-s.pages+s.free < leastPages)
+}
+
 // measure reads how many pages the file has and how many of them are free, as of the transaction under way.
 func (s *Store) measure() error {
 	for _, m := range []struct {

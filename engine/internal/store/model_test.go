@@ -80,7 +80,7 @@ func (m *model) apply(tx *Tx) {
 	}
 	for _, name := range tx.Closed {
 		if h, ok := m.heads[name]; ok {
-			h.OpenFrom = 0
+			h.OpenFrom, h.OpenTotal = 0, 0
 			m.heads[name] = h
 		}
 	}
@@ -127,7 +127,7 @@ func (m *model) unbury(tx *Tx) {
 func (m *model) append(s Segment) {
 	h := m.heads[s.Channel]
 	if s.Open && h.OpenFrom == 0 {
-		h.OpenFrom = m.next
+		h.OpenFrom, h.OpenTotal = m.next, h.Total
 	}
 	for i := range s.Count {
 		m.seqs[s.Channel] = append(m.seqs[s.Channel], m.next)
@@ -248,17 +248,31 @@ func (m *model) progress(p *Progress) {
 	}
 }
 
+// skippedTo is the end of what is skipped for a reader, or for all, right behind its position.
+func (m *model) skippedTo(k readerKey, position uint64) uint64 {
+	for next := true; next; {
+		next = false
+		for s := range m.skips {
+			mine := s.store == k.store && s.join == k.join || s.store == ID{}
+			if s.channel == k.channel && mine && s.seq == position+1 {
+				position, next = s.seq, true
+			}
+		}
+	}
+	return position
+}
+
 // prune takes over how far the store has pruned, after checking that it may.
 func (m *model) prune(s *Store, all bool) error {
 	for name, h := range m.heads {
 		bound := h.Last
 		for k, r := range m.readers {
 			if k.channel == name && !r.Ended {
-				bound = min(bound, r.Position)
+				bound = min(bound, m.skippedTo(k, r.Position))
 			}
 		}
 		if h.OpenFrom != 0 {
-			bound = min(bound, h.OpenFrom-1)
+			bound = min(bound, m.skippedTo(readerKey{channel: name}, h.OpenFrom-1))
 		}
 		got, _ := s.Head(name)
 		if got.Floor > bound || got.Floor < h.Floor {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"math"
 
 	"github.com/ncruces/go-sqlite3"
@@ -28,7 +29,7 @@ type pruning struct {
 func (p *pruning) full() bool { return p.deleted >= p.left || p.freed >= p.bytes }
 
 // Prune deletes up to limit batches that were committed at or before the engine time olderThan, that every active reader of their
-// channel is past, and that no open mark keeps. It works in small transactions, with other work in between, and returns how many
+// channel is past, or would be with what is skipped for it, and that no open mark keeps. It works in small transactions, with other work in between, and returns how many
 // batches are gone; fewer than limit: there are no more.
 func (s *Store) Prune(limit int, olderThan int64) (int, error) {
 	total := 0
@@ -50,59 +51,99 @@ func (t *txn) prune(p *pruning) error {
 		return err
 	}
 	p.deleted, p.freed, p.more = 0, 0, false // an earlier attempt may have been rolled back
-	bounds := t.bounds()
+	needs, err := t.needs()
+	if err != nil {
+		return err
+	}
 	for !p.full() {
-		c := t.stalest(bounds)
+		c := t.stalest(needs)
 		if c == nil {
 			return nil
 		}
 		before := p.deleted
-		if err := t.pruneChannel(c, bounds[c.name], p); err != nil {
+		if err := t.pruneChannel(c, needs[c.name], p); err != nil {
 			return err
 		}
 		if p.deleted == before {
-			delete(bounds, c.name) // what is left of it is too young
+			delete(needs, c.name) // what is left of it is too young
 		}
 	}
 	p.more = true
 	return nil
 }
 
-// bounds tells up to where each channel that has batches is needed by nobody: its readers are past that, and no open mark keeps it.
-func (t *txn) bounds() map[string]uint64 {
-	bounds := make(map[string]uint64, len(t.d.world.channels))
+// need says what of a channel is needed no more. Both are sequences.
+type need struct {
+	ended    uint64 // up to here everything is at its end for everybody, or is to be skipped
+	reported uint64 // up to here everybody has said so
+}
+
+// needs looks at every channel that has batches: at its readers, and at the open mark, which stands for readers yet to come. What is
+// skipped for a reader from its place on has ended by choice, whether or not the reader knows; it is told even when the messages are gone.
+func (t *txn) needs() (map[string]need, error) {
+	needs := make(map[string]need, len(t.d.world.channels))
+	var failed error
+	lower := func(n need, c *channel, reader ID, join, position uint64) need {
+		n.reported = min(n.reported, position)
+		if position < n.ended && position < c.skipTop {
+			beyond, err := t.skipped(c.name, reader, join, position)
+			failed = errors.Join(failed, err)
+			position = max(beyond, position)
+		}
+		n.ended = min(n.ended, position)
+		return n
+	}
 	for name := range t.d.world.channels {
 		c := t.d.peek(name)
 		if c.oldest == 0 {
 			continue
 		}
-		bounds[name] = c.head.Last
+		n := need{c.head.Last, c.head.Last}
 		if c.head.OpenFrom != 0 {
-			bounds[name] = c.head.OpenFrom - 1
+			n = lower(n, c, ID{}, 0, c.head.OpenFrom-1)
 		}
+		needs[name] = n
 	}
 	t.d.eachReader(func(k readerKey, r Reader) {
-		if bound, ok := bounds[k.channel]; ok && !r.Ended {
-			bounds[k.channel] = min(bound, r.Position)
+		if n, ok := needs[k.channel]; ok && !r.Ended {
+			needs[k.channel] = lower(n, t.d.peek(k.channel), k.store, k.join, r.Position)
 		}
 	})
-	return bounds
+	return needs, failed
+}
+
+// skipped returns the last sequence of the skips that follow each other without a gap behind a reader's position, or the position.
+func (t *txn) skipped(channel string, reader ID, join, position uint64) (uint64, error) {
+	for {
+		before := position
+		for _, r := range []SkipRange{{Store: reader, Join: join}, {}} {
+			if err := t.s.w.each(qSkips, func(st *sqlite3.Stmt) bool {
+				position = max(position, columnUint(st, 1))
+				return true
+			}, channel, r.Store, r.Join, position+1, position+1); err != nil {
+				return 0, err
+			}
+		}
+		if position == before {
+			return position, nil
+		}
+	}
 }
 
 // stalest finds the channel with the oldest batch that may go; nil: there is none.
-func (t *txn) stalest(bounds map[string]uint64) *channel {
+func (t *txn) stalest(needs map[string]need) *channel {
 	var found *channel
 	oldest := uint64(math.MaxUint64)
-	for name, bound := range bounds {
-		if c := t.d.peek(name); c.oldest != 0 && c.oldest <= bound && c.oldest < oldest {
+	for name, n := range needs {
+		if c := t.d.peek(name); c.oldest != 0 && c.oldest <= n.ended && c.oldest < oldest {
 			found, oldest = c, c.oldest
 		}
 	}
 	return found
 }
 
-func (t *txn) pruneChannel(c *channel, bound uint64, p *pruning) error {
-	floor, total, gone, err := t.doomed(c, bound, p)
+func (t *txn) pruneChannel(c *channel, n need, p *pruning) error {
+	floor, total, gone, err := t.doomed(c, n.ended, p)
 	if err != nil || len(gone) == 0 {
 		return err
 	}
@@ -112,7 +153,10 @@ func (t *txn) pruneChannel(c *channel, bound uint64, p *pruning) error {
 		}
 	}
 	p.deleted += len(gone)
-	return t.lower(t.d.touch(c.name), floor, total)
+	if err := t.lower(t.d.touch(c.name), floor, total); err != nil {
+		return err
+	}
+	return t.s.w.exec(qDropSkips, c.name, min(floor, n.reported))
 }
 
 // doomed lists the first sequences of the channel's batches that go, and where its floor is then.
@@ -141,5 +185,5 @@ func (t *txn) lower(c *channel, floor, total uint64) error {
 		return err
 	}
 	t.d.dropped = append(t.d.dropped, Batch{Channel: c.name, Last: floor})
-	return t.s.w.exec(qDropSkips, c.name, floor)
+	return nil
 }

@@ -16,7 +16,7 @@ func TestPrune(t *testing.T) {
 	for range 100 {
 		send(t, s, messages("a", 2), messages("b", 1))
 	}
-	do(t, s, Tx{Skips: []SkipRange{{Channel: "a", From: 1, To: 5, Reason: 1}, {Channel: "a", From: 4, To: 200, Reason: 2}}})
+	do(t, s, Tx{Skips: []SkipRange{{Channel: "a", From: 2, To: 5, Reason: 1}, {Channel: "a", From: 12, To: 200, Reason: 2}}})
 	elapsed = time.Hour
 	open := messages("b", 1)
 	open.Open = true
@@ -98,4 +98,25 @@ func TestSequencesGoOnAfterEverythingWasPruned(t *testing.T) {
 	if last, ok := s.LastOf(first); last != 5 || !ok {
 		t.Fatal(last, ok)
 	}
+}
+
+// TestWhatIsSkippedMakesRoom holds that messages that ended for a reader that is away take no room, and that it is told all the same.
+func TestWhatIsSkippedMakesRoom(t *testing.T) {
+	s, reopen := newStore(t)
+	change(t, s, add(id(1), "away", 1, StartHead))
+	for range 20 {
+		send(t, s, messages("a", 1), messages("b", 1))
+	}
+	do(t, s, Tx{Skips: []SkipRange{{Store: id(1), Channel: "a", Join: 1, From: 1, To: 10, Reason: 3}, {Channel: "a", From: 11, To: 20, Reason: 2}, {Channel: "a", From: 23, To: 30, Reason: 2}}})
+	if _, err := s.Prune(1000, s.Now()); err != nil {
+		t.Fatal(err)
+	}
+	both(s, reopen, func(s *Store) {
+		if h, _ := s.Head("a"); h.Floor != 19 {
+			t.Errorf("pruned up to %d, want all that is skipped from the reader's place on", h.Floor)
+		}
+		if skips, err := s.Skips("a", id(1), 1, 1, 19); err != nil || len(skips) != 2 {
+			t.Errorf("the reader is to be told of %v, %v", skips, err)
+		}
+	})
 }

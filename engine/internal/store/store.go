@@ -31,6 +31,7 @@ type Store struct {
 	clearing  bool  // pruning for the margin is queued
 	barren    bool  // there was nothing left to prune, and nothing has changed that since
 	short     atomic.Bool
+	full      atomic.Bool
 
 	mu     sync.Mutex
 	queue  []*work
@@ -125,7 +126,7 @@ func (s *Store) Head(channel string) (Head, bool) {
 	if c == nil {
 		return Head{}, false
 	}
-	return c.head, true
+	return c.public(), true
 }
 
 // Newest is the last sequence of the log, of whichever channel, as of the last commit; 0: it is empty.
@@ -141,7 +142,7 @@ func (s *Store) Heads() map[string]Head {
 	defer s.world.mu.RUnlock()
 	heads := make(map[string]Head, len(s.world.channels))
 	for name, c := range s.world.channels {
-		heads[name] = c.head
+		heads[name] = c.public()
 	}
 	return heads
 }

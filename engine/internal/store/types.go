@@ -29,7 +29,9 @@ type Head struct {
 	Last     uint64 // the channel's last durable sequence; 0: none
 	Total    uint64 // how many messages the channel has had, ever
 	OpenFrom uint64 // the oldest sequence kept for readers yet to come; 0: none
-	Floor    uint64 // everything of the channel up to here has been pruned; 0: nothing
+	// OpenTotal is how many messages the channel had before OpenFrom.
+	OpenTotal uint64
+	Floor     uint64 // everything of the channel up to here has been pruned; 0: nothing
 }
 
 // Totals count how the messages of a join ended.

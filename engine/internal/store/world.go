@@ -32,6 +32,12 @@ type channel struct {
 	dirty      bool   // its row has to be written; appending alone does not
 }
 
+func (c *channel) public() Head {
+	h := c.head
+	h.OpenTotal = c.openTotal
+	return h
+}
+
 // world is the committed state that is held in memory. The writer alone changes it, between a commit and the callbacks for it.
 type world struct {
 	mu        sync.RWMutex

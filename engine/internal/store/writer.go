@@ -115,6 +115,7 @@ func (s *Store) publish(group []*work) {
 	if d := s.txn.d; len(d.batches) > 0 && s.opt.OnAppend != nil {
 		s.opt.OnAppend(d.batches)
 	}
+	s.noteFull()
 	finish(group, nil)
 	failpoint.Pass("store.after-answer")
 	s.keepMargin()
