@@ -7,6 +7,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 BIN      = bin/rmds-router
 
+# How many networks the simulation plays, and how many power cuts the store meets.
+SEEDS ?= 2000
+CUTS  ?= 20000
+
 # How much longer the soak runs than `make test`, how long each fuzz target runs, and what goes to `rmds-router bench`.
 SOAK      ?= 50
 FUZZTIME  ?= 1m
@@ -25,8 +29,9 @@ plugins: ## build the example plugins that are written in Go, into ./bin/plugins
 	GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 go build -buildmode=c-shared -trimpath -ldflags '-s -w' -o bin/plugins/aggregate.wasm ./examples/plugins/aggregate
 
 test: tools check ## run every test; installs what the tests need first (apt, as root or with sudo)
-	@echo '5,000 power cuts, without the race detector, which makes SQLite thirty times slower:'
-	CGO_ENABLED=0 go test -count=1 -v -run 'TestPowerCuts|TestTheCutsFindMissingSyncs' ./engine/internal/store -cuts 5000
+	@echo 'The proof by simulation, without the race detector, which makes SQLite thirty times slower; a part of it runs again with it below.'
+	CGO_ENABLED=0 go test -count=1 -v -run 'TestPowerCuts|TestTheCutsFindMissingSyncs' ./engine/internal/store -cuts $(CUTS)
+	RMDS_SIM_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -v -timeout 20m ./engine/internal/sim
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 check: # what is quick to check before the tests run
@@ -45,6 +50,8 @@ fuzz: ## run every fuzz target for FUZZTIME (1m)
 	scripts/fuzz.sh $(FUZZTIME)
 
 soak: tools ## run the long tests for hours: SOAK (50) times the seeds, power cuts and kills of `make test`
+	CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run 'TestPowerCuts' ./engine/internal/store -cuts $$(($(SOAK) * $(CUTS)))
+	RMDS_SIM_SEEDS=$$(($(SOAK) * $(SEEDS))) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run 'TestSeeds' ./engine/internal/sim
 	RMDS_SOAK=$(SOAK) CGO_ENABLED=1 go test -race -count=1 -timeout 0 ./engine/... ./plugins/... ./router/... ./test/...
 
 lint: ## run golangci-lint, at the version that tools/go.mod pins

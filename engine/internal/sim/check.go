@@ -84,6 +84,8 @@ type checker struct {
 	lastSeq   map[flow]uint64 // by channel, and with channel "" over all
 	lastID    map[flow]string
 	cross     map[string]bool
+	ordered   map[string]bool
+	wiped     map[string]int
 	resumed   map[flow]uint64
 	durable   map[flow]uint64
 	first     map[flow]int // when the first message handed over there was accepted
@@ -94,7 +96,7 @@ type checker struct {
 // Check lists what is wrong with a history.
 func Check(h *History) []Violation {
 	c := &checker{h: h, found: map[Rule]int{}, messages: map[string]*message{}, back: map[string][2]int{}, ends: map[flow]map[string]*ending{},
-		running: map[pair]int{}, turns: map[flow]*turn{}, lastSeq: map[flow]uint64{}, lastID: map[flow]string{}, cross: map[string]bool{},
+		running: map[pair]int{}, turns: map[flow]*turn{}, lastSeq: map[flow]uint64{}, lastID: map[flow]string{}, cross: map[string]bool{}, ordered: map[string]bool{}, wiped: map[string]int{},
 		resumed: map[flow]uint64{}, durable: map[flow]uint64{}, first: map[flow]int{}, acceptAt: map[string]int{}, emissions: map[string]int{}}
 	for i := range h.Events {
 		c.event(i, &h.Events[i])
@@ -124,8 +126,11 @@ func (c *checker) event(i int, e *Event) {
 		}
 	case RolledBack:
 		c.back[e.Node] = [2]int{e.Since, i}
+		if e.Wiped {
+			c.wiped[e.Node] = i
+		}
 		for f := range c.durable {
-			if f.reader == e.Node {
+			if f.reader == e.Node || e.Wiped && f.sender == e.Node {
 				delete(c.durable, f)
 			}
 		}
@@ -147,7 +152,7 @@ func (c *checker) event(i int, e *Event) {
 }
 
 func (c *checker) started(e *Event) {
-	c.cross[e.Node] = e.Cross
+	c.cross[e.Node], c.ordered[e.Node] = e.Cross, e.Ordered
 	c.reorder(e.Node)
 	for f := range c.resumed {
 		if f.reader == e.Node {
@@ -245,7 +250,7 @@ func (c *checker) handed(i int, e *Event) {
 // inOrder checks one hand-over against the one before.
 func (c *checker) inOrder(i int, e *Event, f flow) {
 	scopes := []flow{f}
-	if c.cross[e.Node] && e.Node != e.Sender {
+	if c.cross[e.Node] && c.ordered[e.Sender] && e.Node != e.Sender {
 		scopes = append(scopes, flow{f.reader, "", f.sender})
 	}
 	for _, s := range scopes {

@@ -15,7 +15,7 @@ func good() *History {
 		Attempts: 3,
 	}
 	put := func(events ...Event) { h.Events = append(h.Events, events...) }
-	put(Event{Kind: Started, Node: "w", Run: 1, Cross: true}, Event{Kind: Started, Node: "r", Run: 1, Cross: true})
+	put(Event{Kind: Started, Node: "w", Run: 1, Cross: true, Ordered: true}, Event{Kind: Started, Node: "r", Run: 1, Cross: true, Ordered: true})
 	state := map[string]int{}
 	for i := range 3 {
 		key := fmt.Sprintf("w%d", i+1)
@@ -101,7 +101,7 @@ func TestGoodHistories(t *testing.T) {
 
 // crash restarts r after all that happened, with the last two messages not durable; first is where it resumes.
 func crash(h *History, resumed uint64) {
-	h.Events = append(h.Events, Event{Kind: Stopped, Node: "r", Run: 1}, Event{Kind: Started, Node: "r", Run: 2, Cross: true},
+	h.Events = append(h.Events, Event{Kind: Stopped, Node: "r", Run: 1}, Event{Kind: Started, Node: "r", Run: 2, Cross: true, Ordered: true},
 		Event{Kind: Resumed, Node: "r", Run: 2, Channel: "c", Sender: "w", Seq: resumed, Count: resumed})
 	for _, seq := range []uint64{2, 3} {
 		key := fmt.Sprintf("w%d", seq)

@@ -40,6 +40,9 @@ func (c *consumer) behaviour(key string, attempt int) (b behaviour) {
 	case roll < 14:
 		b.kind = Rejected
 	}
+	if c.run.n.sick.Load() > 0 && b.kind == Acked {
+		b.kind = Retried
+	}
 	return b
 }
 

@@ -2,8 +2,10 @@ package sim
 
 import (
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/getevo/rmds-router/engine"
 	"github.com/getevo/rmds-router/engine/internal/crashvfs"
 	"github.com/getevo/rmds-router/engine/internal/transport/memconn"
 )
@@ -25,10 +27,24 @@ var faults = []fault{
 	{"backup", 14, (*world).backup},
 	{"restore", 12, (*world).restore},
 	{"disk full", 5, (*world).full},
+	{"database deleted", 3, (*world).wipe},
+	{"redeploy", 6, func(w *world) bool { return w.down("redeploy", (*node).redeploy) }},
+	{"handlers fail", 6, (*world).sicken},
 	{"network down", 5, (*world).netDown},
 	{"cut off", 6, (*world).cutOff},
-	{"partition", 6, (*world).partition},
-	{"bad network", 12, (*world).badNetwork},
+	{"reconnects", 6, (*world).reconnects},
+	{"partition", 5, (*world).partition},
+	{"one-way partition", 5, (*world).oneWay},
+	{"freeze", 6, (*world).freeze},
+	{"loss", 5, func(w *world) bool { return w.spoil(func(f *memconn.Faults) { f.Drop = w.some() }) }},
+	{"repeats", 4, func(w *world) bool { return w.spoil(func(f *memconn.Faults) { f.Duplicate = w.some() }) }},
+	{"disorder", 4, func(w *world) bool {
+		return w.spoil(func(f *memconn.Faults) { f.Reorder, f.ReorderBy = w.some(), 300*time.Millisecond })
+	}},
+	{"slow network", 5, func(w *world) bool {
+		return w.spoil(func(f *memconn.Faults) { f.Rate, f.MaxDelay = 4000, 400*time.Millisecond })
+	}},
+	{"bad network", 8, (*world).badNetwork},
 }
 
 // fault draws one that can come now, and lets it.
@@ -39,14 +55,10 @@ func (w *world) fault() {
 	}
 	for {
 		roll := w.draw.IntN(total)
-		for _, f := range faults {
-			if roll -= f.weight; roll < 0 {
-				if f.strike(w) {
-					w.tally[f.name]++
-					return
-				}
-				break
-			}
+		i := slices.IndexFunc(faults, func(f fault) bool { roll -= f.weight; return roll < 0 })
+		if faults[i].strike(w) {
+			w.tally[faults[i].name]++
+			return
 		}
 	}
 }
@@ -95,6 +107,29 @@ func (w *world) down(why string, how func(*node)) bool {
 
 // close is no fault, but its end of a run is one of its own.
 func (n *node) close() { n.leave() }
+
+// redeploy ends the run in order, and the next one has other settings.
+func (n *node) redeploy() {
+	n.leave()
+	c, r := &n.plan.config, n.w.draw
+	c.EnableCompression = !c.EnableCompression
+	c.MaxInFlight, c.MaxBytesInFlight = pick(r, 1, 8, 4096), pick(r, 16<<10, 8<<20)
+	if chance(r, 0.3) {
+		c.Ordering = pick(r, engine.OrderReceiver, engine.OrderChannel)
+		n.plan.ordered = n.plan.ordered && c.Ordering == engine.OrderReceiver
+	}
+}
+
+// sicken makes every handler of a node fail for a while.
+func (w *world) sicken() bool {
+	n := w.up()
+	if n == nil {
+		return false
+	}
+	n.sick.Add(1)
+	w.later(w.outage(), func() { n.sick.Add(-1) })
+	return true
+}
 
 func kill(n *node) {
 	if chance(n.w.draw, 0.5) {
@@ -169,7 +204,7 @@ func (n *node) busy(until func() bool) {
 
 func (w *world) backup() bool {
 	n := w.up()
-	if n == nil || !w.plan.backups || n.copy != nil {
+	if n == nil || !w.plan.backups || n.copy != nil || n.made < 0 {
 		return false
 	}
 	n.made = w.history.add(Event{})
@@ -191,6 +226,21 @@ func (w *world) restore() bool {
 	return true
 }
 
+// wipe deletes a node's database. Its disk is put back to nothing, as it were; that happens instead of a restore.
+func (w *world) wipe() bool {
+	n := w.up()
+	if n == nil || !w.plan.backups || n.made < 0 {
+		return false
+	}
+	n.crash("to lose its database")
+	w.history.add(Event{Kind: RolledBack, Node: n.plan.id, Wiped: true})
+	n.disk.Kill()
+	n.swap(crashvfs.New(w.draw.Uint64()))
+	n.made = -1
+	w.later(w.absence(), func() { n.start("without its database") })
+	return true
+}
+
 func (w *world) full() bool {
 	n := w.up()
 	if n == nil {
@@ -200,58 +250,5 @@ func (w *world) full() bool {
 	disk.SetFull(true)
 	n.full = disk
 	w.later(time.Duration(1+w.draw.IntN(60))*time.Second, func() { disk.SetFull(false) })
-	return true
-}
-
-// outage is how long a fault of the network lasts.
-func (w *world) outage() time.Duration {
-	switch roll := w.draw.IntN(10); {
-	case roll < 5:
-		return time.Duration(w.draw.IntN(5000)) * time.Millisecond
-	case roll < 9:
-		return time.Duration(w.draw.IntN(90)) * time.Second
-	default:
-		return time.Duration(2+w.draw.IntN(30)) * time.Minute
-	}
-}
-
-func (w *world) netDown() bool {
-	w.net.Down()
-	w.later(w.outage(), w.net.Up)
-	return true
-}
-
-func (w *world) cutOff() bool {
-	id := pick(w.draw, w.nodes...).plan.id
-	w.away[id]++
-	w.net.Disconnect(id)
-	w.later(w.outage(), func() {
-		if w.away[id]--; w.away[id] == 0 {
-			w.net.Reconnect(id)
-		}
-	})
-	return true
-}
-
-func (w *world) partition() bool {
-	a, b := pick(w.draw, w.nodes...).plan.id, pick(w.draw, w.nodes...).plan.id
-	if a == b {
-		return false
-	}
-	w.net.Partition(a, b)
-	w.later(w.outage(), func() { w.net.Heal(a, b) })
-	return true
-}
-
-func (w *world) badNetwork() bool {
-	p := func() float64 {
-		if chance(w.draw, 0.5) {
-			return 0
-		}
-		return w.draw.Float64() * 0.3
-	}
-	w.net.SetFaults(memconn.Faults{Drop: p(), Duplicate: p(), Reorder: p(), Truncate: p(), Corrupt: p(), Stall: p() / 10, MinDelay: time.Millisecond,
-		MaxDelay: time.Duration(1+w.draw.IntN(200)) * time.Millisecond, ReorderBy: 300 * time.Millisecond, StallFor: time.Duration(w.draw.IntN(3000)) * time.Millisecond})
-	w.later(w.outage(), w.calm)
 	return true
 }

@@ -35,7 +35,7 @@ func (c *checker) effects() {
 			}
 			spare := c.pruned(f)
 			for key, end := range ends {
-				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) {
+				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) || end.acked < c.wiped[f.reader] {
 					continue
 				}
 				if spare--; spare < 0 {
@@ -163,7 +163,7 @@ func (c *checker) readsOwn(p pair) bool {
 func (c *checker) reread() {
 	for f, ends := range c.ends {
 		b, ok := c.back[f.reader]
-		if !ok || c.rolledBack(f.sender) {
+		if _, wiped := c.wiped[f.reader]; !ok || wiped || c.rolledBack(f.sender) {
 			continue
 		}
 		spare := c.pruned(f)
@@ -181,6 +181,9 @@ func (c *checker) reread() {
 // accounts checks the identity, and that both ends and the history say the same.
 func (c *checker) accounts() {
 	for _, a := range c.h.Final.Accounts {
+		if _, wiped := c.wiped[a.Reader]; a.Ended && wiped && a.Removed == 0 {
+			continue // its place went to the reader's next database
+		}
 		if a.Ended {
 			c.bad(Accounting, "%s counts %s as having left %s", a.Sender, a.Reader, a.Channel)
 			continue

@@ -12,9 +12,9 @@ type Kind uint8
 
 // The kinds of events. Each names the fields of Event that it sets beside At, Kind and Node.
 const (
-	Started    Kind = iota + 1 // Run, Note, Cross: a node came up; Note says how it went down before
+	Started    Kind = iota + 1 // Run, Note, Cross, Ordered: a node came up; Note says how it went down before
 	Stopped                    // Run, Note
-	RolledBack                 // Since: the node's disk is as it was at that event
+	RolledBack                 // Since, Wiped: the node's disk is as it was at that event
 	Trouble                    // Note: something failed that no fault explains
 
 	Invoked  // Run, Channel, Key, Readers, Expires: a send, or an emit of a handler, begins
@@ -56,7 +56,9 @@ type Event struct {
 	Readers []string // who was on record as a reader
 	Note    string
 	Broken  bool // what was handed over is not what the key stands for
-	Cross   bool // the run took up all its channels at once, under one order
+	Cross   bool // the run took up all its channels at once
+	Ordered bool // the node has always sent in one order over all channels
+	Wiped   bool // the disk was put back to nothing
 	Expires bool // the message has a time to live
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,7 +25,8 @@ type node struct {
 	made int                // when that was made, as an index in the history
 	run  *run               // nil: down
 	runs int
-	sent int // messages the writers were asked for, ever
+	sent int          // messages the writers were asked for, ever
+	sick atomic.Int32 // by how many faults its handlers fail; shared
 }
 
 // run is one start of a node.
@@ -56,12 +58,14 @@ func (n *node) start(why string) {
 	r := &run{n: n, number: n.runs, c: connection, abort: h.Abort, channels: map[string]*engine.Channel{}, tokens: make(chan int, 64),
 		ending: make(chan struct{}), dead: make(chan struct{})}
 	n.run = r
-	cross := n.plan.config.Ordering == engine.OrderReceiver && n.plan.late == 0
-	w.history.add(Event{Kind: Started, Node: n.plan.id, Run: r.number, Note: why, Cross: cross})
+	cross := n.plan.late == 0
+	w.history.add(Event{Kind: Started, Node: n.plan.id, Run: r.number, Note: why, Cross: cross, Ordered: n.plan.ordered})
+	w.stores[connection.StoreID()], w.current[n.plan.id] = n.plan.id, connection.StoreID()
 	for _, in := range connection.Inbound() {
-		w.history.add(Event{Kind: Resumed, Node: n.plan.id, Run: r.number, Channel: in.Channel, Sender: w.nameOf(in.Sender), Seq: in.Position, Count: in.Handled})
+		if sender := w.sender(in); sender != "" {
+			w.history.add(Event{Kind: Resumed, Node: n.plan.id, Run: r.number, Channel: in.Channel, Sender: sender, Seq: in.Position, Count: in.Handled})
+		}
 	}
-	w.stores[connection.StoreID()] = n.plan.id
 	for _, j := range n.plan.joins {
 		r.join(j)
 	}
@@ -207,12 +211,16 @@ func (r *run) state(channel string) (map[string]int, error) {
 
 func namespace(channel string) string { return "seen/" + channel }
 
-// nameOf is the node of a store, or the name as it is.
-func (w *world) nameOf(sender string) string {
-	if n, ok := w.stores[sender]; ok {
-		return n
+// sender is the node that an account is of; empty if it is of a store that the node does not have any more.
+func (w *world) sender(in engine.InboundAccount) string {
+	n, ok := w.stores[in.Sender]
+	switch {
+	case !ok:
+		return in.Sender // a name
+	case w.current[n] != in.Sender:
+		return ""
 	}
-	return sender
+	return n
 }
 
 func (w *world) trouble(n *node, format string, args ...any) {

@@ -31,6 +31,7 @@ type nodePlan struct {
 	joins   []joinPlan
 	startAt int           // with which fault the node comes up for the first time
 	late    time.Duration // how long after the join the last consumer is attached
+	ordered bool          // it has never sent but in one order over all channels
 }
 
 type joinPlan struct {
@@ -67,12 +68,16 @@ func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
+// leastFaults is how many faults every seed plays at least.
+const leastFaults = 20
+
 func newPlan(r *rand.Rand) *plan {
-	p := &plan{faults: 10 + r.IntN(5), payload: pick(r, 1<<20, 1<<20, 24<<10), backups: chance(r, 0.4), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
+	p := &plan{faults: leastFaults + r.IntN(5), payload: pick(r, 1<<20, 1<<20, 24<<10), backups: chance(r, 0.4), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
 	ordering := pick(r, engine.OrderReceiver, engine.OrderReceiver, engine.OrderChannel)
-	for i := range 2 + r.IntN(3) {
+	for i := range 3 + r.IntN(3) {
 		n := &nodePlan{id: string(rune('a' + i)), config: config(r, p)}
 		n.config.NodeID, n.config.Ordering = n.id, ordering
+		n.ordered = ordering == engine.OrderReceiver
 		if i > 0 && chance(r, 0.25) {
 			n.startAt = 1 + r.IntN(p.faults/2)
 		}

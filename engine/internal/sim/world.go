@@ -27,7 +27,9 @@ type world struct {
 	log     zerolog.Logger
 	nodes   []*node
 	stores  map[string]string // node ids by store id
+	current map[string]string // a node's newest store id
 	away    map[string]int    // by how many faults a node is cut off
+	dark    int               // by how many faults the network is down
 	heals   []heal
 	tally   map[string]int
 }
@@ -50,7 +52,7 @@ type Result struct {
 // Run plays a seed to its end. It must be called in a synctest bubble of its own. What the nodes log goes to trace, unless that is nil.
 func Run(seed uint64, trace io.Writer) *Result {
 	draw := keyed(seed, "plan")
-	w := &world{seed: seed, plan: newPlan(draw), draw: draw, net: memconn.NewNetwork(seed), history: NewHistory(), stores: map[string]string{},
+	w := &world{seed: seed, plan: newPlan(draw), draw: draw, net: memconn.NewNetwork(seed), history: NewHistory(), stores: map[string]string{}, current: map[string]string{},
 		away: map[string]int{}, tally: map[string]int{}, log: zerolog.Nop()}
 	if trace != nil {
 		w.log = zerolog.New(trace)
@@ -265,7 +267,7 @@ func (w *world) node(id string) *node {
 // inbound is what a reader has of one sender's channel.
 func (w *world) inbound(reader *node, sender, channel string, join uint64) (engine.InboundAccount, bool) {
 	for _, in := range reader.run.c.Inbound() {
-		if in.Channel == channel && in.Join == join && w.nameOf(in.Sender) == sender {
+		if in.Channel == channel && in.Join == join && w.sender(in) == sender {
 			return in, true
 		}
 	}

@@ -59,6 +59,9 @@ func (n *Network) send(from, to *conn, pattern, subject string, data []byte) {
 	}
 	for range copies {
 		due := later(s.free, now.Add(between(draw, f.MinDelay, f.MaxDelay)))
+		if f.Rate > 0 {
+			due = due.Add(time.Duration(len(data)) * time.Second / time.Duration(f.Rate))
+		}
 		if hit(f.Reorder, &n.counts.Reordered) {
 			due = due.Add(between(draw, 0, f.ReorderBy))
 		} else {

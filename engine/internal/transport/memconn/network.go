@@ -22,6 +22,7 @@ type Faults struct {
 	Stall     float64 // it and all behind it on the link come StallFor later
 
 	MinDelay, MaxDelay  time.Duration // every message takes a time between these; the order on a link stays
+	Rate                int           // bytes a second on each link; 0: any number
 	ReorderBy, StallFor time.Duration
 }
 
@@ -83,6 +84,25 @@ func (n *Network) SetQueue(messages int) { n.change(func() { n.queue = messages 
 // Partition loses everything between two nodes from now on, in both directions; their connections stay.
 func (n *Network) Partition(a, b string) {
 	n.change(func() { n.parted[link{a, b}], n.parted[link{b, a}] = true, true })
+}
+
+// PartitionOneWay loses everything from one node to another from now on.
+func (n *Network) PartitionOneWay(from, to string) {
+	n.change(func() { n.parted[link{from, to}] = true })
+}
+
+// Freeze holds back everything to and from a node for a time, and everything that it sends and gets meanwhile, as when its process is
+// stopped and goes on later. Its connection stays.
+func (n *Network) Freeze(name string, d time.Duration) {
+	n.change(func() {
+		now := time.Now()
+		for _, c := range n.conns {
+			for _, l := range []link{{name, c.name}, {c.name, name}} {
+				s := n.link(l)
+				s.free = later(s.free, now.Add(d))
+			}
+		}
+	})
 }
 
 // Heal ends the partition between two nodes.

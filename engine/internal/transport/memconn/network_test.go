@@ -219,6 +219,51 @@ func TestPartition(t *testing.T) {
 	})
 }
 
+func TestOneWayPartition(t *testing.T) {
+	pair(t, 1, func(n *Network, a, b transport.Conn, got *log) {
+		n.PartitionOneWay("b", "a")
+		publish(t, a, 0, 1)
+		n.PartitionOneWay("a", "b")
+		publish(t, a, 1, 2)
+		synctest.Wait()
+		if want := []string{"000"}; !slices.Equal(got.messages(), want) {
+			t.Errorf("%q", got.messages())
+		}
+	})
+}
+
+func TestRate(t *testing.T) {
+	pair(t, 1, func(n *Network, a, _ transport.Conn, got *log) {
+		n.SetFaults(Faults{Rate: 3})
+		publish(t, a, 0, 4)
+		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
+		if want := []string{"000", "001"}; !slices.Equal(got.messages(), want) {
+			t.Errorf("%q after two and a half seconds", got.messages())
+		}
+	})
+}
+
+// A frozen node gets everything late, and nothing is lost.
+func TestFreeze(t *testing.T) {
+	for _, name := range []string{"a", "b"} {
+		pair(t, 1, func(n *Network, a, b transport.Conn, got *log) {
+			n.Freeze(name, time.Minute)
+			publish(t, a, 0, 2)
+			time.Sleep(time.Minute - time.Second)
+			synctest.Wait()
+			if len(got.messages()) > 0 || !a.Connected() || !b.Connected() {
+				t.Errorf("%s frozen: %q", name, got.messages())
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if want := []string{"000", "001"}; !slices.Equal(got.messages(), want) {
+				t.Errorf("%s thawed: %q", name, got.messages())
+			}
+		})
+	}
+}
+
 // What is under way to or from a node that is disconnected vanishes, even if it is back before the time of arrival.
 func TestDisconnect(t *testing.T) {
 	for name, c := range map[string]struct {

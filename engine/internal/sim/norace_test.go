@@ -1,0 +1,9 @@
+//go:build !race
+
+package sim
+
+// What is played unless RMDS_SIM_SEEDS says otherwise.
+const (
+	defaultSeeds = 200
+	raced        = false
+)
