@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"encoding/hex"
 	"slices"
 )
 
@@ -39,6 +40,7 @@ func (c *Connection) Accounts() []Account {
 // InboundAccount is what this node received on one channel from one sender, durably.
 type InboundAccount struct {
 	Channel, Sender                                           string // the sender's node id: the last that it had, if it was not heard of since the start
+	Store                                                     string // the sender's store id: a node whose database is new is another sender
 	Join                                                      uint64
 	Position                                                  uint64 // everything up to this sequence of the sender's log is at its end
 	Handled, Dead, Expired, Purged, Overflow, Corrupt, Pruned uint64
@@ -48,7 +50,7 @@ type InboundAccount struct {
 func (c *Connection) Inbound() []InboundAccount {
 	var list []InboundAccount
 	for _, p := range c.node.Store().AllPositions() {
-		list = append(list, InboundAccount{Channel: p.Channel, Sender: c.node.NameOf(p.Sender, p.Node), Join: p.Join, Position: p.Seq, Handled: p.Totals.Handled, Dead: p.Totals.Dead,
+		list = append(list, InboundAccount{Channel: p.Channel, Sender: c.node.NameOf(p.Sender, p.Node), Store: hex.EncodeToString(p.Sender[:]), Join: p.Join, Position: p.Seq, Handled: p.Totals.Handled, Dead: p.Totals.Dead,
 			Expired: p.Totals.Expired, Purged: p.Totals.Purged, Overflow: p.Totals.Overflow, Corrupt: p.Totals.Corrupt, Pruned: p.Totals.Pruned})
 	}
 	slices.SortFunc(list, func(a, b InboundAccount) int {

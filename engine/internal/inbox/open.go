@@ -43,6 +43,9 @@ func (b *Inbox) begin(from string, o *wire.Open) {
 		b.wait(from, o)
 		return
 	}
+	if !b.takeOver(laneKey{o.SenderStore, o.Scope}, o.Channels) {
+		return
+	}
 	l := b.lane(laneKey{o.SenderStore, o.Scope}, from, o.Channels)
 	if l == nil {
 		return

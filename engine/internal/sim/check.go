@@ -43,6 +43,12 @@ type pair struct{ node, channel string } // of whoever writes or reads it
 
 type flow struct{ reader, channel, sender string }
 
+// place is a flow out of one store: a node whose database was deleted is another sender, in no order with what it was.
+type place struct {
+	flow
+	store wire.ID
+}
+
 type message struct {
 	key              string
 	sender           pair
@@ -80,7 +86,7 @@ type checker struct {
 	back      map[string][2]int
 	ends      map[flow]map[string]*ending
 	running   map[pair]int
-	turns     map[flow]*turn
+	turns     map[place]*turn
 	lastSeq   map[flow]uint64 // by channel, and with channel "" over all
 	lastID    map[flow]string
 	cross     map[string]bool
@@ -96,7 +102,7 @@ type checker struct {
 // Check lists what is wrong with a history.
 func Check(h *History) []Violation {
 	c := &checker{h: h, found: map[Rule]int{}, messages: map[string]*message{}, back: map[string][2]int{}, ends: map[flow]map[string]*ending{},
-		running: map[pair]int{}, turns: map[flow]*turn{}, lastSeq: map[flow]uint64{}, lastID: map[flow]string{}, cross: map[string]bool{}, ordered: map[string]bool{}, wiped: map[string]int{},
+		running: map[pair]int{}, turns: map[place]*turn{}, lastSeq: map[flow]uint64{}, lastID: map[flow]string{}, cross: map[string]bool{}, ordered: map[string]bool{}, wiped: map[string]int{},
 		resumed: map[flow]uint64{}, durable: map[flow]uint64{}, first: map[flow]int{}, acceptAt: map[string]int{}, emissions: map[string]int{}}
 	for i := range h.Events {
 		c.event(i, &h.Events[i])
@@ -261,11 +267,12 @@ func (c *checker) inOrder(i int, e *Event, f flow) {
 		}
 		c.lastSeq[s], c.lastID[s] = e.Seq, e.ID
 	}
-	t := c.turns[f]
+	p := place{f, runOf(e.ID)[0]}
+	t := c.turns[p]
 	if t != nil && t.id != e.ID && !t.decided && t.attempt < c.h.Attempts {
 		c.bad(Passed, "#%d %s: there was no verdict on %s", i, e, t.key)
 	}
-	c.turns[f] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt}
+	c.turns[p] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt}
 }
 
 // runOf is the part of an engine's message id that names the store and its run.
@@ -294,7 +301,7 @@ func (c *checker) take(i int, e *Event, f flow) {
 func (c *checker) judged(i int, e *Event) {
 	f := flow{e.Node, e.Channel, e.Sender}
 	end := c.ends[f][e.Key]
-	t := c.turns[f]
+	t := c.turns[place{f, runOf(e.ID)[0]}]
 	if end == nil || t == nil || t.id != e.ID {
 		return
 	}

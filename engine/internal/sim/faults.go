@@ -236,6 +236,7 @@ func (w *world) wipe() bool {
 	w.history.add(Event{Kind: RolledBack, Node: n.plan.id, Wiped: true})
 	n.disk.Kill()
 	n.swap(crashvfs.New(w.draw.Uint64()))
+	w.current[n.plan.id] = ""
 	n.made = -1
 	w.later(w.absence(), func() { n.start("without its database") })
 	return true

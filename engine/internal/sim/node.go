@@ -213,14 +213,10 @@ func namespace(channel string) string { return "seen/" + channel }
 
 // sender is the node that an account is of; empty if it is of a store that the node does not have any more.
 func (w *world) sender(in engine.InboundAccount) string {
-	n, ok := w.stores[in.Sender]
-	switch {
-	case !ok:
-		return in.Sender // a name
-	case w.current[n] != in.Sender:
-		return ""
+	if n := w.stores[in.Store]; w.current[n] == in.Store {
+		return n
 	}
-	return n
+	return ""
 }
 
 func (w *world) trouble(n *node, format string, args ...any) {
