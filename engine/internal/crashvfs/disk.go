@@ -89,6 +89,13 @@ func (d *Disk) SetFull(full bool) {
 	d.full = full
 }
 
+// Full tells whether the disk was made full.
+func (d *Disk) Full() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.full
+}
+
 // What a worn disk answers, for FailNext.
 var (
 	ErrSync  error = sqlite3.IOERR_FSYNC

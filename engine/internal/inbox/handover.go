@@ -148,6 +148,10 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		case <-l.box.ctx.Done():
 			return false
 		}
+		if l.consumer(it) != ch { // the join ended while we waited
+			<-ch.turns
+			continue
+		}
 		careful := l.careful
 		if careful && !l.tried(it, key, tried+1) {
 			<-ch.turns

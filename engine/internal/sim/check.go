@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -12,20 +13,22 @@ type Rule string
 
 // The rules that Check holds a history to.
 const (
-	Phantom    Rule = "phantom"    // a handler saw only what a send accepted, unchanged
-	Twice      Rule = "twice"      // a message is in the log once, and so is what its handling emits
-	Order      Rule = "order"      // one sender's messages come in the order of its log
-	Passed     Rule = "passed"     // the next message comes after the verdict on the one before
-	Overlap    Rule = "overlap"    // a channel's handler runs once at a time
-	Again      Rule = "again"      // what was durably at its end does not come again
-	Forgotten  Rule = "forgotten"  // a place never goes back
-	EarlyAck   Rule = "early ack"  // a sender never counts as handled what its reader does not have durably
-	Loss       Rule = "loss"       // what was accepted for a reader ends there
-	FirstLost  Rule = "first lost" // what was sent before there were readers waits for the first
-	Effect     Rule = "effect"     // effects happen exactly once
-	Accounting Rule = "accounting" // accepted = the ends + pending, and both ends say the same
-	Drain      Rule = "drain"      // when all is healed, everything comes to its end
-	Failure    Rule = "failure"    // nothing fails without a fault
+	Phantom    Rule = "phantom"     // a handler saw only what a send accepted, unchanged
+	Twice      Rule = "twice"       // a message is in the log once, and so is what its handling emits
+	Order      Rule = "order"       // one sender's messages come in the order of its log
+	Passed     Rule = "passed"      // the next message comes after the verdict on the one before
+	Overlap    Rule = "overlap"     // a channel's handler runs once at a time
+	Again      Rule = "again"       // what was durably at its end does not come again
+	Forgotten  Rule = "forgotten"   // a place never goes back
+	EarlyAck   Rule = "early ack"   // a sender never counts as handled what its reader does not have durably
+	Loss       Rule = "loss"        // what was accepted for a reader ends there
+	Early      Rule = "early frame" // nobody sees a message before it is durable
+	Revived    Rule = "revived"     // what was passed over does not come later
+	FirstLost  Rule = "first lost"  // what was sent before there were readers waits for the first
+	Effect     Rule = "effect"      // effects happen exactly once
+	Accounting Rule = "accounting"  // accepted = the ends + pending, and both ends say the same
+	Drain      Rule = "drain"       // when all is healed, everything comes to its end
+	Failure    Rule = "failure"     // nothing fails without a fault
 )
 
 // Violation is one broken rule.
@@ -57,6 +60,7 @@ type message struct {
 	refused, unknown bool
 	expires          bool
 	readers          []string
+	joins            []uint64
 	id               string // the first that was seen
 }
 
@@ -95,15 +99,32 @@ type checker struct {
 	resumed   map[flow]uint64
 	durable   map[flow]uint64
 	first     map[flow]int // when the first message handed over there was accepted
-	acceptAt  map[string]int
 	emissions map[string]int
+	joins     map[pair]uint64 // the present ones
+	left      map[membership]bool
+	leaver    map[pair]bool // has ever left
+	purged    map[string]int
+	furthest  map[place]mark
+}
+
+// mark is the furthest that one run's messages were handed over.
+type mark struct {
+	run wire.ID
+	seq uint64
+}
+
+// membership is one join.
+type membership struct {
+	pair
+	join uint64
 }
 
 // Check lists what is wrong with a history.
 func Check(h *History) []Violation {
 	c := &checker{h: h, found: map[Rule]int{}, messages: map[string]*message{}, back: map[string][2]int{}, ends: map[flow]map[string]*ending{},
 		running: map[pair]int{}, turns: map[place]*turn{}, lastSeq: map[flow]uint64{}, lastID: map[flow]string{}, cross: map[string]bool{}, ordered: map[string]bool{}, wiped: map[string]int{},
-		resumed: map[flow]uint64{}, durable: map[flow]uint64{}, first: map[flow]int{}, acceptAt: map[string]int{}, emissions: map[string]int{}}
+		resumed: map[flow]uint64{}, durable: map[flow]uint64{}, first: map[flow]int{}, emissions: map[string]int{},
+		joins: map[pair]uint64{}, left: map[membership]bool{}, leaver: map[pair]bool{}, purged: map[string]int{}, furthest: map[place]mark{}}
 	for i := range h.Events {
 		c.event(i, &h.Events[i])
 	}
@@ -147,14 +168,44 @@ func (c *checker) event(i int, e *Event) {
 	case Handed:
 		c.handed(i, e)
 	case Returned:
-		c.running[pair{e.Node, e.Channel}]--
+		if p := (pair{e.Node, e.Channel}); c.running[p] > 0 {
+			c.running[p]--
+		}
 	case Acked, Retried, Rejected, Withdrawn:
 		c.judged(i, e)
+	case Joined:
+		c.joined(e)
+	case Left:
+		c.left[membership{pair{e.Node, e.Channel}, e.Count}] = true
+		c.leaver[pair{e.Node, e.Channel}] = true
+		c.cross[e.Node], c.ordered[e.Node] = false, false // until it takes up everything together again; and what waits there for others
+	case Purged:
+		c.purged[e.Node] = i
 	case Resumed:
 		c.resume(e)
 	case Audited:
 		c.audited(e)
 	}
+}
+
+// joined begins a channel anew if the join is another one than before.
+func (c *checker) joined(e *Event) {
+	p := pair{e.Node, e.Channel}
+	before, known := c.joins[p]
+	c.joins[p] = e.Count
+	if !known || before == e.Count {
+		return
+	}
+	c.leaver[p] = true
+	delete(c.running, p) // the handler of the old join may still run
+	of := func(f flow) bool { return f.reader == e.Node && (f.channel == e.Channel || f.channel == "") }
+	for _, m := range []map[flow]uint64{c.resumed, c.durable, c.lastSeq} {
+		maps.DeleteFunc(m, func(f flow, _ uint64) bool { return of(f) })
+	}
+	maps.DeleteFunc(c.lastID, func(f flow, _ string) bool { return of(f) })
+	maps.DeleteFunc(c.first, func(f flow, _ int) bool { return of(f) })
+	maps.DeleteFunc(c.furthest, func(q place, _ mark) bool { return of(q.flow) })
+	maps.DeleteFunc(c.turns, func(q place, _ *turn) bool { return of(q.flow) })
 }
 
 func (c *checker) started(e *Event) {
@@ -190,7 +241,7 @@ func (c *checker) sent(i int, e *Event) {
 	}
 	switch e.Kind {
 	case Invoked:
-		m.expires, m.readers = e.Expires, e.Readers
+		m.expires, m.readers, m.joins = e.Expires, e.Readers, e.Joins
 	case Accepted:
 		if m.accepted >= 0 && !c.rolledBack(e.Node) {
 			c.bad(Twice, "%s was accepted at #%d and at #%d", e.Key, m.accepted, i)
@@ -239,6 +290,9 @@ func (c *checker) handed(i int, e *Event) {
 	case m.id != e.ID && !c.emittedAgain(e.Key):
 		c.bad(Twice, "%s came as %s and as %s", e.Key, m.id, e.ID)
 	}
+	if m.accepted < 0 && !m.unknown && e.Node != e.Sender {
+		c.bad(Early, "#%d %s: its sender was not told yet that it is durable", i, e)
+	}
 	if n := c.running[pair{e.Node, e.Channel}]; n > 0 {
 		c.bad(Overlap, "#%d %s: its channel's handler was still running", i, e)
 	}
@@ -250,7 +304,22 @@ func (c *checker) handed(i int, e *Event) {
 	if _, ok := c.first[f]; !ok {
 		c.first[f] = i
 	}
+	c.revived(i, e, f, m)
 	c.take(i, e, f)
+}
+
+// revived finds a message that comes for the first time after a later one of the same run: it had been skipped.
+func (c *checker) revived(i int, e *Event, f flow, m *message) {
+	name := runOf(e.ID)
+	p := place{f, name[0]}
+	at := c.furthest[p]
+	_, seen := c.ends[f][e.Key]
+	if at.run == name[1] && e.Seq < at.seq && !seen && !m.expires && !c.rolledBack(e.Sender) {
+		c.bad(Revived, "#%d %s: it had been passed over for sequence %d", i, e, at.seq)
+	}
+	if at.run != name[1] || e.Seq > at.seq {
+		c.furthest[p] = mark{name[1], e.Seq}
+	}
 }
 
 // inOrder checks one hand-over against the one before.

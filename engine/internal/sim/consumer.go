@@ -141,10 +141,11 @@ func (c *consumer) handle(_ context.Context, m *engine.Message) engine.Result {
 func (c *consumer) emit(r *engine.Result, cause string) {
 	key := emitKey(c.run.n.plan.id, cause)
 	r.Effects.Emits = []engine.Emit{{Channel: c.join.emitTo, Data: content(key, len(cause))}}
-	e := Event{Kind: Invoked, Node: c.run.n.plan.id, Run: c.run.number, Channel: c.join.emitTo, Key: key, Readers: c.run.readers(c.join.emitTo)}
+	e := Event{Kind: Invoked, Node: c.run.n.plan.id, Run: c.run.number, Channel: c.join.emitTo, Key: key}
+	e.Readers, e.Joins = c.run.readers(c.join.emitTo)
 	c.record(e)
 	r.Settled = func(err error) {
-		e.Kind, e.Readers = Accepted, nil
+		e.Kind, e.Readers, e.Joins = Accepted, nil, nil
 		if err != nil {
 			e.Kind = Unknown
 		}

@@ -30,6 +30,9 @@ var faults = []fault{
 	{"database deleted", 3, (*world).wipe},
 	{"redeploy", 6, func(w *world) bool { return w.down("redeploy", (*node).redeploy) }},
 	{"handlers fail", 6, (*world).sicken},
+	{"leave", 8, (*world).secede},
+	{"kick", 8, (*world).kick},
+	{"purge", 8, (*world).purge},
 	{"network down", 5, (*world).netDown},
 	{"cut off", 6, (*world).cutOff},
 	{"reconnects", 6, (*world).reconnects},
@@ -114,6 +117,9 @@ func (n *node) redeploy() {
 	c, r := &n.plan.config, n.w.draw
 	c.EnableCompression = !c.EnableCompression
 	c.MaxInFlight, c.MaxBytesInFlight = pick(r, 1, 8, 4096), pick(r, 16<<10, 8<<20)
+	if n.w.plan.moving && chance(r, 0.5) {
+		n.narrow()
+	}
 	if chance(r, 0.3) {
 		c.Ordering = pick(r, engine.OrderReceiver, engine.OrderChannel)
 		n.plan.ordered = n.plan.ordered && c.Ordering == engine.OrderReceiver

@@ -25,7 +25,7 @@ func (c *checker) effects() {
 		}
 		state := c.h.Final.State[r.Node][r.Channel]
 		for key, n := range state {
-			if n != 1 && !c.emittedAgain(key) {
+			if n != 1 && !c.emittedAgain(key) && !c.leaver[pair{r.Node, r.Channel}] { // a new join may get it again
 				c.bad(Effect, "%s counted %s on %s %d times", r.Node, key, r.Channel, n)
 			}
 		}
@@ -33,7 +33,7 @@ func (c *checker) effects() {
 			if f.reader != r.Node || f.channel != r.Channel {
 				continue
 			}
-			spare := c.pruned(f)
+			spare := c.spare(f)
 			for key, end := range ends {
 				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) || end.acked < c.wiped[f.reader] {
 					continue
@@ -49,16 +49,19 @@ func (c *checker) effects() {
 	}
 }
 
-// pruned is how many messages a reader whose disk was put back cannot get again, because their sender needed the room: that is on record.
-func (c *checker) pruned(f flow) int {
-	if c.rolledBack(f.reader) {
-		for _, a := range c.h.Final.Accounts {
-			if a.Reader == f.reader && a.Channel == f.channel && a.Sender == f.sender {
-				return int(a.Said.Pruned)
-			}
+// spare is how many of a flow's messages may be missing at its reader, because their other end is on record: they were purged, or
+// dropped by policy; or pruned, and the reader's disk was put back.
+func (c *checker) spare(f flow) (n int) {
+	for _, a := range c.h.Final.Accounts {
+		if a.Reader != f.reader || a.Channel != f.channel || a.Sender != f.sender {
+			continue
+		}
+		n += int(a.Said.Other)
+		if c.rolledBack(f.reader) {
+			n += int(a.Said.Pruned)
 		}
 	}
-	return 0
+	return n
 }
 
 // emittedAgain tells whether a message may be in its sender's log twice: emitted before its disk was put back, and after.
@@ -105,18 +108,32 @@ func (c *checker) excused(m *message) bool {
 // losses finds accepted messages that did not end at a reader they were for: one that was on record when the send began, or that
 // got an earlier message of the same log.
 func (c *checker) losses() {
+	spare := map[flow]int{}
+	for _, a := range c.h.Final.Accounts {
+		f := flow{a.Reader, a.Channel, a.Sender}
+		if _, ok := spare[f]; !ok {
+			spare[f] = c.spare(f)
+		}
+	}
 	for _, m := range c.log {
 		if m.expires || c.excused(m) {
 			continue
 		}
 		for _, reader := range c.readersOf(m.sender.channel) {
 			f := flow{reader, m.sender.channel, m.sender.node}
-			onRecord := slices.Contains(m.readers, reader)
+			at := slices.Index(m.readers, reader)
+			onRecord := at >= 0
+			if onRecord && at < len(m.joins) && c.left[membership{pair{reader, f.channel}, m.joins[at]}] {
+				continue // what waits for a join that ends counts as removed
+			}
 			from, some := c.begin(f)
 			if !onRecord && (!some || from >= m.invoked || c.rolledBack(m.sender.node)) {
 				continue
 			}
-			if !c.ended(f, m.key) {
+			if c.ended(f, m.key) {
+				continue
+			}
+			if spare[f]--; spare[f] < 0 {
 				c.bad(Loss, "%s on %s was accepted (#%d) and did not end at %s (on record when sent: %v)", m.key, m.sender.channel, m.accepted, reader, onRecord)
 			}
 		}
@@ -137,7 +154,7 @@ func (c *checker) begin(f flow) (accepted int, ok bool) {
 func (c *checker) firsts() {
 	seen := map[pair]bool{}
 	for _, m := range c.log {
-		if m.expires || seen[m.sender] || c.rolledBack(m.sender.node) {
+		if m.expires || seen[m.sender] || c.rolledBack(m.sender.node) || m.invoked < c.purged[m.sender.node] {
 			continue
 		}
 		seen[m.sender] = true
@@ -163,10 +180,10 @@ func (c *checker) readsOwn(p pair) bool {
 func (c *checker) reread() {
 	for f, ends := range c.ends {
 		b, ok := c.back[f.reader]
-		if _, wiped := c.wiped[f.reader]; !ok || wiped || c.rolledBack(f.sender) {
+		if _, wiped := c.wiped[f.reader]; !ok || wiped || c.rolledBack(f.sender) || c.leaver[pair{f.reader, f.channel}] {
 			continue
 		}
-		spare := c.pruned(f)
+		spare := c.spare(f)
 		for key, end := range ends {
 			if end.acked <= b[0] || end.handed >= b[1] || c.messages[key].expires {
 				continue
@@ -184,6 +201,12 @@ func (c *checker) accounts() {
 		if _, wiped := c.wiped[a.Reader]; a.Ended && wiped && a.Removed == 0 {
 			continue // its place went to the reader's next database
 		}
+		if a.Accepted != a.Said.sum()+a.Removed+a.Pending && !c.rolledBack(a.Sender) {
+			c.bad(Accounting, "no balance: %+v", a)
+		}
+		if a.Ended && c.left[membership{pair{a.Reader, a.Channel}, a.Join}] {
+			continue
+		}
 		if a.Ended {
 			c.bad(Accounting, "%s counts %s as having left %s", a.Sender, a.Reader, a.Channel)
 			continue
@@ -191,23 +214,20 @@ func (c *checker) accounts() {
 		if c.rolledBack(a.Sender) {
 			continue
 		}
-		if a.Accepted != a.Said.sum()+a.Removed+a.Pending {
-			c.bad(Accounting, "no balance: %+v", a)
-		}
 		if a.Pending > 0 || a.Removed > 0 {
 			c.bad(Accounting, "not everything ended at the reader: %+v", a)
 		}
 		if a.Said != a.Has {
 			c.bad(Accounting, "the two ends differ: %+v", a)
 		}
-		if !c.rolledBack(a.Reader) {
+		if !c.rolledBack(a.Reader) && !c.leaver[pair{a.Reader, a.Channel}] {
 			c.counted(a)
 		}
 	}
 }
 
 // counted compares an account with what the history saw. Messages that expire may have been handled before a crash and have expired
-// after it.
+// after it; and so with what was purged.
 func (c *checker) counted(a Account) {
 	var handled, dead, loose uint64
 	for key, end := range c.ends[flow{a.Reader, a.Channel, a.Sender}] {
@@ -220,10 +240,10 @@ func (c *checker) counted(a Account) {
 			dead++
 		}
 	}
-	if h := a.Said.Handled; h < handled || h > handled+loose {
+	if h := a.Said.Handled; h+a.Said.Other < handled || h > handled+loose {
 		c.bad(Accounting, "the history has %d messages handled, and %d that may have expired: %+v", handled, loose, a)
 	}
-	if d := a.Said.Dead; d < dead || d > dead+loose {
+	if d := a.Said.Dead; d+a.Said.Other < dead || d > dead+loose {
 		c.bad(Accounting, "the history has %d dead letters, and %d that may have expired: %+v", dead, loose, a)
 	}
 }

@@ -17,7 +17,7 @@ const (
 	RolledBack                 // Since, Wiped: the node's disk is as it was at that event
 	Trouble                    // Note: something failed that no fault explains
 
-	Invoked  // Run, Channel, Key, Readers, Expires: a send, or an emit of a handler, begins
+	Invoked  // Run, Channel, Key, Readers, Joins, Expires: a send, or an emit of a handler, begins
 	Accepted // Channel, Key: it is durable
 	Refused  // Channel, Key: nothing was stored
 	Unknown  // Channel, Key: it may have been stored
@@ -29,12 +29,16 @@ const (
 	Rejected
 	Withdrawn // ID: the verdict came too late and does not count
 
+	Joined // Run, Channel, Count: the node's join to a channel goes on, or begins; its number
+	Left   // Channel, Count: that join may end from now on
+	Purged // the node's queue may be emptied until now
+
 	Resumed // Run, Channel, Sender, Seq, Count: a place at the start of a run: its sequence, and how many messages it counts as handled
 	Audited // Channel, Sender, Claim, Count: Sender claims that Node handled Claim messages; Node has Count durably
 )
 
 var kindNames = [...]string{"", "started", "stopped", "rolled back", "trouble", "invoked", "accepted", "refused", "unknown", "handed", "returned", "acked", "retried",
-	"rejected", "withdrawn", "resumed", "audited"}
+	"rejected", "withdrawn", "joined", "left", "purged", "resumed", "audited"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -54,6 +58,7 @@ type Event struct {
 	Claim   uint64
 	Since   int      // an index in the history
 	Readers []string // who was on record as a reader
+	Joins   []uint64 // their joins
 	Note    string
 	Broken  bool // what was handed over is not what the key stands for
 	Cross   bool // the run took up all its channels at once

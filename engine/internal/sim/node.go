@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -17,16 +18,18 @@ import (
 
 // node is one node of the network over all its runs. The driver alone uses it, but for what is said to be shared.
 type node struct {
-	w    *world
-	plan *nodePlan
-	disk *crashvfs.Disk
-	full *crashvfs.Disk     // the one that was last made full
-	copy *crashvfs.Snapshot // the backup
-	made int                // when that was made, as an index in the history
-	run  *run               // nil: down
-	runs int
-	sent int          // messages the writers were asked for, ever
-	sick atomic.Int32 // by how many faults its handlers fail; shared
+	w        *world
+	plan     *nodePlan
+	disk     *crashvfs.Disk
+	full     *crashvfs.Disk     // the one that was last made full
+	copy     *crashvfs.Snapshot // the backup
+	made     int                // when that was made, as an index in the history
+	run      *run               // nil: down
+	runs     int
+	joins    map[string]uint64 // the numbers of its joins, as far as is known
+	narrowed *joinPlan         // what it reads no more for a while
+	sent     int               // messages the writers were asked for, ever
+	sick     atomic.Int32      // by how many faults its handlers fail; shared
 }
 
 // run is one start of a node.
@@ -35,10 +38,11 @@ type run struct {
 	number   int
 	c        *engine.Connection
 	abort    func()
-	channels map[string]*engine.Channel
-	tokens   chan int      // how many messages to send now
-	ending   chan struct{} // closed: no more sends
-	dead     chan struct{} // closed: the process is gone; what it still does has no meaning
+	mu       sync.Mutex
+	channels map[string]*engine.Channel // under mu
+	tokens   chan int                   // how many messages to send now
+	ending   chan struct{}              // closed: no more sends
+	dead     chan struct{}              // closed: the process is gone; what it still does has no meaning
 	tasks    sync.WaitGroup
 }
 
@@ -62,6 +66,9 @@ func (n *node) start(why string) {
 	w.history.add(Event{Kind: Started, Node: n.plan.id, Run: r.number, Note: why, Cross: cross, Ordered: n.plan.ordered})
 	w.stores[connection.StoreID()], w.current[n.plan.id] = n.plan.id, connection.StoreID()
 	for _, in := range connection.Inbound() {
+		if n.joins[in.Channel] > in.Join {
+			continue // of a join that is over
+		}
 		if sender := w.sender(in); sender != "" {
 			w.history.add(Event{Kind: Resumed, Node: n.plan.id, Run: r.number, Channel: in.Channel, Sender: sender, Seq: in.Position, Count: in.Handled})
 		}
@@ -91,12 +98,27 @@ func (r *run) join(j joinPlan) {
 		r.n.w.trouble(r.n, "join %s: %v", j.channel, err)
 		return
 	}
+	r.mu.Lock()
 	r.channels[j.channel] = ch
+	r.mu.Unlock()
+	for _, info := range r.c.Joined() {
+		if info.Channel == j.channel {
+			r.n.joins[j.channel] = info.Number
+			r.n.w.history.add(Event{Kind: Joined, Node: r.n.plan.id, Run: r.number, Channel: j.channel, Count: info.Number})
+		}
+	}
+}
+
+// channel is a channel that the run has joined; it may have left it since.
+func (r *run) channel(name string) *engine.Channel {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.channels[name]
 }
 
 // attach gives a channel its consumer, at once or late.
 func (r *run) attach(j joinPlan, i int) {
-	ch := r.channels[j.channel]
+	ch := r.channel(j.channel)
 	if ch == nil {
 		return
 	}
@@ -108,7 +130,7 @@ func (r *run) attach(j joinPlan, i int) {
 		} else {
 			err = ch.OnMessage(consumer.callback)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, engine.ErrLeft) { // it was kicked meanwhile
 			r.n.w.trouble(r.n, "attach to %s: %v", j.channel, err)
 		}
 	}
@@ -181,14 +203,14 @@ func (n *node) swap(d *crashvfs.Disk) {
 	n.disk = d
 }
 
-// readers lists who is on record as a reader of a channel this node writes.
-func (r *run) readers(channel string) (names []string) {
+// readers lists who is on record as a reader of a channel this node writes, and their joins.
+func (r *run) readers(channel string) (names []string, joins []uint64) {
 	for _, a := range r.c.Accounts() {
 		if a.Channel == channel && !a.Ended {
-			names = append(names, a.Reader)
+			names, joins = append(names, a.Reader), append(joins, a.Join)
 		}
 	}
-	return names
+	return names, joins
 }
 
 // state reads what the effects of a channel's messages left.

@@ -63,7 +63,7 @@ func Run(seed uint64, trace io.Writer) *Result {
 	attempts := w.plan.nodes[0].config.MaxRetryAttempts
 	for _, p := range w.plan.nodes {
 		p.config.MaxRetryAttempts = attempts
-		w.nodes = append(w.nodes, &node{w: w, plan: p, disk: crashvfs.New(draw.Uint64())})
+		w.nodes = append(w.nodes, &node{w: w, plan: p, joins: map[string]uint64{}, disk: crashvfs.New(draw.Uint64())})
 	}
 	w.history.Attempts = attempts
 	w.rage()
@@ -88,6 +88,7 @@ func (w *world) rage() {
 				n.start("first")
 			}
 		}
+		w.tidy()
 		w.grant(6)
 		w.sleep(w.gap())
 		w.fault()
@@ -186,11 +187,13 @@ func (w *world) recover() {
 		}
 		w.net.Reconnect(n.plan.id)
 	}
+	w.widen()
 	w.grant(4)
 	deadline := time.Now().Add(patience)
 	// A sender learns only from its reader that the reader's disk was put back: quiet has to last until they must have met.
 	for quiet := 0; quiet < 45 && time.Now().Before(deadline); {
 		time.Sleep(time.Second)
+		w.tidy()
 		if w.unquiet() == "" {
 			quiet++
 		} else {

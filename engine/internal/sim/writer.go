@@ -60,12 +60,13 @@ func (r *run) next(draw *rand.Rand, channel string) (string, engine.Outgoing) {
 	if r.n.w.plan.expiring && chance(draw, 0.15) {
 		out.TTL = time.Duration(1+draw.IntN(60)) * time.Second
 	}
-	r.n.w.history.add(Event{Kind: Invoked, Node: r.n.plan.id, Run: r.number, Channel: channel, Key: key, Readers: r.readers(channel), Expires: out.TTL > 0})
+	readers, joins := r.readers(channel)
+	r.n.w.history.add(Event{Kind: Invoked, Node: r.n.plan.id, Run: r.number, Channel: channel, Key: key, Readers: readers, Joins: joins, Expires: out.TTL > 0})
 	return key, out
 }
 
 func (r *run) send(draw *rand.Rand, channel string) {
-	ch := r.channels[channel]
+	ch := r.channel(channel)
 	if ch == nil {
 		return // the join failed, and that is on record
 	}
