@@ -35,7 +35,7 @@ func (c *checker) effects() {
 			}
 			spare := c.spare(f)
 			for key, end := range ends {
-				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) || end.acked < c.wiped[f.reader] {
+				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) || end.acked < c.wiped[f.reader] || c.leaver[pair{f.reader, f.channel}] {
 					continue
 				}
 				if spare--; spare < 0 {
@@ -102,7 +102,7 @@ func (c *checker) emitted(r Reading, state map[string]int) {
 // excused tells whether a message went with a disk that was put back.
 func (c *checker) excused(m *message) bool {
 	b, ok := c.back[m.sender.node]
-	return ok && m.accepted > b[0] && m.invoked < b[1]
+	return ok && (m.accepted > b[0] || m.accepted < 0) && m.invoked < b[1]
 }
 
 // losses finds accepted messages that did not end at a reader they were for: one that was on record when the send began, or that

@@ -249,7 +249,7 @@ func (w *world) audit() {
 		}
 		for _, a := range n.run.c.Accounts() {
 			reader := w.node(a.Reader)
-			if reader == nil || reader.run == nil || a.Ended {
+			if reader == nil || reader.run == nil || a.Ended || a.Join != reader.joins[a.Channel] {
 				continue
 			}
 			if in, ok := w.inbound(reader, n.plan.id, a.Channel, a.Join); ok || a.Handled > 0 {
