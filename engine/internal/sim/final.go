@@ -163,7 +163,8 @@ func (c *checker) firsts() {
 			return c.ended(flow{r, m.sender.channel, m.sender.node}, m.key)
 		}
 		readers = slices.DeleteFunc(readers, func(r string) bool { return r == m.sender.node && !c.readsOwn(m.sender) })
-		if len(readers) > 0 && !slices.ContainsFunc(readers, ended) {
+		gone := func(r string) bool { return c.leaver[pair{r, m.sender.channel}] } // it may have waited for one that left
+		if len(readers) > 0 && !slices.ContainsFunc(readers, ended) && !slices.ContainsFunc(readers, gone) && !gone(m.sender.node) {
 			c.bad(FirstLost, "%s, the first message of %s on %s, ended at none of %v", m.key, m.sender.node, m.sender.channel, readers)
 		}
 	}
