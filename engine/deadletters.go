@@ -59,6 +59,12 @@ func (c *Connection) DeadLetters(f DeadLetterFilter) ([]DeadLetter, error) {
 	return list, nil
 }
 
+// LastDeadLetter is the id of the newest dead letter; 0: there is none.
+func (c *Connection) LastDeadLetter() (int64, error) {
+	id, err := c.node.Store().LastDeadLetter()
+	return id, publicError(err)
+}
+
 // DeadLetter returns one dead letter with its message, or ErrNoDeadLetter.
 func (c *Connection) DeadLetter(id int64) (*DeadLetter, error) {
 	row, ok, err := c.node.Store().DeadLetter(id)

@@ -54,6 +54,7 @@ type Router struct {
 	outgates map[string]gates // of each channel's outbound filters
 	http     *admin.Server
 	info     nodeInfo
+	letters  sync.Map // ids of inputs' dead letters that somebody redrives or drops
 
 	stop    context.CancelFunc // ends inputs and ticks
 	work    sync.WaitGroup

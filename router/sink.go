@@ -3,7 +3,6 @@ package router
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -87,7 +86,7 @@ func (s *sink) gather(ctx context.Context, p *pass, messages [][]byte) (n int, r
 			return i, rejected, errors.New(v.reason)
 		case dead:
 			p.rewind(before)
-			s.log.Error().Str("reason", v.reason).Int("bytes", len(data)).Msg("a message of this input is rejected and is not sent; the database keeps it, and \"rmds-router stats\" counts it")
+			s.log.Error().Str("reason", v.reason).Int("bytes", len(data)).Msg("a message of this input is rejected and is not sent; the database keeps it: see \"rmds-router dlq ls\"")
 			rejected++
 			p.effects.State = append(p.effects.State, s.letter(now, data, v.reason))
 		}
@@ -100,15 +99,7 @@ func (s *sink) letter(now time.Time, data []byte, reason string) engine.StateCha
 	key := binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano()))
 	s.letters++
 	key = binary.BigEndian.AppendUint32(key, s.letters)
-	value, err := json.Marshal(struct {
-		Channel string `json:"channel"`
-		Reason  string `json:"reason"`
-		Data    []byte `json:"data"`
-	}{s.channel, reason, data})
-	if err != nil { // text and bytes always have a JSON form
-		value = data
-	}
-	return engine.StateChange{Namespace: rejectedNamespace + s.input, Key: key, Value: value}
+	return inputLetter{s.input, key}.kept(&rejection{Channel: s.channel, Reason: reason, Data: data})
 }
 
 // Remembered is connect.Sink's.

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
 	})
 }
 
@@ -80,6 +80,21 @@ func holds(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s holds %q (%v), want %q", args[0], data, err, want)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// letters waits until the router at $RMDS_HTTP has as many dead letters of a channel.
+func letters(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(time.Minute)
+	for {
+		page, err := admin.NewClient(ts.Getenv("RMDS_HTTP")).DeadLetters(context.Background(), admin.DeadLetterFilter{Channel: args[0]})
+		if err == nil && fmt.Sprint(len(page.Letters)) == args[1] {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v, %v: want %s", page, err, args[1])
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

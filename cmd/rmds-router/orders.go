@@ -49,25 +49,7 @@ it gets nothing more until its operator joins it anew, which a restart of its ro
 
 func newQueueCommand(s *shared) *cobra.Command {
 	cmd := &cobra.Command{Use: "queue", Short: "Look at and remove what waits for readers"}
-	list := newListCommand(s, "ls", "List what waits for each reader", func(ctx context.Context, c *admin.Client) ([]admin.Account, error) {
-		status, err := c.Status(ctx)
-		if err != nil {
-			return nil, err
-		}
-		waiting := []admin.Account{}
-		for _, a := range status.Accounts {
-			if !a.Ended {
-				waiting = append(waiting, a)
-			}
-		}
-		return waiting, nil
-	}, func(w io.Writer, list []admin.Account) {
-		fmt.Fprint(w, "CHANNEL\tREADER\tPENDING\tACCEPTED\n")
-		for _, a := range list {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\n", a.Channel, printable(a.Reader), a.Pending, a.Accepted)
-		}
-	})
-	cmd.AddCommand(list, newPurgeCommand(s))
+	cmd.AddCommand(newQueueList(s), newQueueShow(s), newPurgeCommand(s))
 	return cmd
 }
 

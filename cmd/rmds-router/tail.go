@@ -38,7 +38,7 @@ the messages go to their readers all the same.`,
 }
 
 func (f *tailFlags) run(cmd *cobra.Command, channel string) error {
-	show, ok := map[string]func(io.Writer, admin.Event) error{"text": printText, "raw": printRaw, "json": printJSON}[f.output]
+	show, ok := shows[f.output]
 	if !ok {
 		return usage("--output %q is none of text, raw and json", f.output)
 	}
@@ -73,6 +73,9 @@ func (f *tailFlags) run(cmd *cobra.Command, channel string) error {
 	}
 	return fmt.Errorf("watch %s: %w", channel, err)
 }
+
+// shows are the ways to print a message.
+var shows = map[string]func(io.Writer, admin.Event) error{"text": printText, "raw": printRaw, "json": printJSON}
 
 // errEnough ends a tail that has shown what it was asked for.
 var errEnough = errors.New("enough")

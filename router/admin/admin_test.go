@@ -30,6 +30,11 @@ type fakeRouter struct {
 	entries []Entry
 	orders  []string
 	failing error
+	letters []DeadLetter
+	busy    string // a letter that cannot be redriven or dropped
+	gone    []string
+	queues  []Queue
+	pending []Event
 }
 
 func (f *fakeRouter) Nodes() []Node {
@@ -85,6 +90,52 @@ func (f *fakeRouter) PluginState(plugin string, prefix, after []byte, limit int)
 		}
 	}
 	return out, nil
+}
+
+func (f *fakeRouter) DeadLetters(q DeadLetterFilter) (out []DeadLetter, err error) {
+	for _, l := range f.letters {
+		if l.ID > q.After && (q.Through == "" || l.ID <= q.Through) && (q.Channel == "" || q.Channel == l.Channel) && len(out) < q.Limit {
+			out = append(out, l)
+		}
+	}
+	return out, f.err
+}
+
+func (f *fakeRouter) DeadLetterMark() (string, error) { return f.letters[len(f.letters)-1].ID, nil }
+
+func (f *fakeRouter) DeadLetter(id string) (*DeadLetter, error) {
+	for i := range f.letters {
+		if f.letters[i].ID == id {
+			return &f.letters[i], nil
+		}
+	}
+	return nil, ErrNoDeadLetter
+}
+
+func (f *fakeRouter) Redrive(_ context.Context, id string) error { return f.DropDeadLetter(id) }
+
+func (f *fakeRouter) DropDeadLetter(id string) error {
+	if f.err != nil {
+		return f.err
+	}
+	if id == f.busy {
+		return engine.ErrDeadLetterBusy
+	}
+	_, err := f.DeadLetter(id)
+	if err == nil {
+		f.gone = append(f.gone, id)
+	}
+	return err
+}
+
+func (f *fakeRouter) Queues() []Queue { return f.queues }
+
+func (f *fakeRouter) Pending(_, reader string, after uint64, limit int) ([]Event, error) {
+	if reader != "r" {
+		return nil, engine.ErrNoQueue
+	}
+	from := min(int(after), len(f.pending))
+	return f.pending[from:min(from+limit, len(f.pending))], nil
 }
 
 func request(f *fakeRouter, method, path, body string, header ...string) *httptest.ResponseRecorder {

@@ -105,6 +105,12 @@ func Handler(router Router, o Options) http.Handler {
 	mux.HandleFunc("GET /api/v1/status", a.status)
 	mux.HandleFunc("POST /api/v1/channels/{channel}/messages", a.send)
 	mux.HandleFunc("GET /api/v1/channels/{channel}/stream", a.stream)
+	mux.HandleFunc("GET /api/v1/dead-letters", a.deadLetters)
+	mux.HandleFunc("GET /api/v1/dead-letters/{id}", a.deadLetter)
+	mux.HandleFunc("POST /api/v1/dead-letters/redrive", a.redrive)
+	mux.HandleFunc("POST /api/v1/dead-letters/drop", a.drop)
+	mux.HandleFunc("GET /api/v1/queues", a.queues)
+	mux.HandleFunc("GET /api/v1/queues/{channel}/messages", a.pending)
 	mux.HandleFunc("GET /api/v1/plugins/{plugin}/state", a.state)
 	a.network(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

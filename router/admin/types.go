@@ -22,6 +22,19 @@ type Router interface {
 	// Watch calls f with every message that this node sends or handles on the channel until stop is called, and how many it
 	// left out before this one. f must not block.
 	Watch(channel string, f func(e Event, lost int64)) (stop func(), err error)
+	// DeadLetters lists dead letters in the order of their ids, without their messages.
+	DeadLetters(f DeadLetterFilter) ([]DeadLetter, error)
+	// DeadLetterMark tells the letters there are now from those that come later.
+	DeadLetterMark() (string, error)
+	// DeadLetter returns one with its message.
+	DeadLetter(id string) (*DeadLetter, error)
+	// Redrive tries one once more and returns when the outcome is durable; nil: it was handled.
+	Redrive(ctx context.Context, id string) error
+	// DropDeadLetter deletes one for good.
+	DropDeadLetter(id string) error
+	// Queues lists what waits for readers. Pending lists messages of one queue with sequences above after.
+	Queues() []Queue
+	Pending(channel, reader string, after uint64, limit int) ([]Event, error)
 	// PluginState lists a plugin's durable keys that begin with prefix and come after the key after, in byte order.
 	PluginState(plugin string, prefix, after []byte, limit int) ([]Entry, error)
 }
