@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // Unlimited, as MaxMessagesPerReceiver, and NoExpiry, as MessageExpiry, switch the limit off; zero means the default.
 //
@@ -61,7 +64,8 @@ type Config struct {
 	// MaxInFlight and MaxBytesInFlight bound what was sent to a reader and not yet committed by it, rounded up to one batch.
 	MaxInFlight      int `config:"delivery.max_in_flight"`
 	MaxBytesInFlight int `config:"delivery.max_bytes_in_flight"`
-	// MaxMessageSize bounds a message's data and headers together, in bytes.
+	// MaxMessageSize bounds a message's data and headers together, in bytes: at most 64 MiB, and 8 MiB on a 32-bit machine. A reader refuses
+	// a channel, for a while, on which something larger than its own bound comes.
 	MaxMessageSize int `config:"delivery.max_message_size"`
 	// Ordering is OrderReceiver (one order over all channels between two nodes) or OrderChannel (each channel on its own).
 	Ordering Ordering `config:"delivery.ordering"`
@@ -110,6 +114,9 @@ const (
 	OverflowDropNewest Overflow = "drop_newest"
 )
 
+// mostMessageSize is the most that MaxMessageSize may be: 64 MiB, or 8 MiB where the address space is small.
+const mostMessageSize = (64 << 20) >> (3 * (1 - bits.UintSize/64))
+
 // DefaultConfig returns a new configuration with every default filled in. NodeID stays empty: New derives it.
 func DefaultConfig() *Config {
 	return &Config{
@@ -132,7 +139,7 @@ func DefaultConfig() *Config {
 		Overflow:                   OverflowReject,
 		MaxInFlight:                4096,
 		MaxBytesInFlight:           8 << 20,
-		MaxMessageSize:             64 << 20,
+		MaxMessageSize:             mostMessageSize,
 		Ordering:                   OrderReceiver,
 		ParallelSenders:            1,
 		HopLimit:                   16,

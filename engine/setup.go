@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"strings"
@@ -144,8 +145,8 @@ func (c *Config) Validate() error {
 	if _, ok := overflows[c.Overflow]; !ok {
 		bad("Overflow", fmt.Sprintf("%q is none of reject, drop_oldest and drop_newest", c.Overflow))
 	}
-	if c.MaxMessageSize > 64<<20 {
-		bad("MaxMessageSize", "the most is 64 MiB")
+	if c.MaxMessageSize > mostMessageSize {
+		bad("MaxMessageSize", fmt.Sprintf("the most is %d MiB on a %d-bit machine", mostMessageSize>>20, bits.UintSize))
 	}
 	if c.StorageMaxSize < 0 {
 		bad("StorageMaxSize", "is negative")

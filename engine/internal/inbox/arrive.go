@@ -90,13 +90,12 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	if l.refuse(&arrival, err) {
 		return
 	}
-	if err != nil { // as if it had been lost: the sender is asked for it again
+	if err != nil || l.full() { // as if it had been lost: the sender is asked for it again
 		l.gap = true
 		l.nudge(now)
 		return
 	}
-	if l.full() { // not taken, so it will be missing
-		l.gap = true
+	if d.Piece != nil && d.Number == l.machine.Received()+1 && !l.admitPiece(d) {
 		l.nudge(now)
 		return
 	}
@@ -104,17 +103,13 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	verdict, after := l.machine.Arrive(arrival)
 	switch verdict {
 	case lane.Take:
-		l.gap = false
+		l.gap, l.starved = false, 0
 		it := item{channel: d.Channel, join: d.Join, run: d.Run, from: after, skips: d.Skips, batches: batches, bytes: bytes, engineNow: d.EngineNow, arrived: now}
 		if d.Piece != nil {
-			whole, ok := l.assemble(d, &it)
-			if !ok {
-				l.void(d.Channel, before.Received)
-			}
-			if !whole {
-				return
-			}
+			l.piece(d, &it, before.Received)
+			return
 		}
+		l.scrap(d.Channel)
 		l.enqueue(it)
 	case lane.Missing:
 		l.gap = true
@@ -132,8 +127,11 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	}
 }
 
-// full tells whether as much is queued as may be; l.mu is held.
-func (l *receiver) full() bool { return l.queued >= l.box.opt.MaxBytes }
+// full tells whether as much is queued as may be: in the lane, or in all of them, where one that has nothing queued may always take a frame,
+// so that none waits for what another's handler does. l.mu is held.
+func (l *receiver) full() bool {
+	return l.queued >= l.box.opt.MaxBytes || l.queued > 0 && l.box.queued.Load() >= int64(l.box.opt.MaxQueued)
+}
 
 // nudge answers, but not too often: whatever is still wrong asks again. l.mu is held.
 func (l *receiver) nudge(now time.Duration) {
@@ -158,38 +156,15 @@ func parse(d *wire.Data) (batches []wire.Batch, bytes int, err error) {
 	return batches, bytes, nil
 }
 
-// assemble adds a piece; whole tells that the batch is complete and in it, ok that nothing is wrong. l.mu is held.
-func (l *receiver) assemble(d *wire.Data, it *item) (whole, ok bool) {
-	p := d.Piece
-	buf := l.partial[d.Channel]
-	if p.Offset != uint64(len(buf)) {
-		return false, false
-	}
-	buf = append(buf, p.Data...)
-	l.partial[d.Channel] = buf
-	if uint64(len(buf)) < p.Total {
-		return false, true
-	}
-	delete(l.partial, d.Channel)
-	b, err := wire.ParseBatch(buf)
-	if err != nil || b.Head.Channel != d.Channel || b.Head.Run != d.Run || b.Head.Last != d.Last {
-		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: d.Channel, Detail: "a batch put together from pieces is damaged"})
-		return false, false
-	}
-	it.batches, it.bytes = []wire.Batch{b}, len(buf)
-	return true, true
-}
-
-// void drops the lane's memory of a channel back to an earlier place, and asks for a new session. l.mu is held.
-func (l *receiver) void(channel string, to lane.Position) {
-	delete(l.partial, channel)
-	l.machine.Recall(channel, to)
-	l.lost = true
-	notify(l.say)
-}
-
 func (l *receiver) enqueue(it item) {
 	l.queue = append(l.queue, it)
 	l.queued += it.bytes
+	l.box.queued.Add(int64(it.bytes))
 	notify(l.more)
+	if l.unsaid += it.bytes; l.unsaid >= sayEvery {
+		notify(l.say)
+	}
 }
+
+// sayEvery is how many bytes may be taken without word of it: the sender counts on it to learn what the link bears.
+const sayEvery = 16 << 10

@@ -40,6 +40,8 @@ type Options struct {
 	MaxAttempts   int
 	Parallel      int // how many senders' messages a channel's consumer sees at a time
 	MaxBytes      int // queued per lane; more is not taken
+	MaxQueued     int // queued over all lanes; beyond it a lane takes only what it has nothing else queued beside
+	MaxLarge      int // of batches above 1 MiB, over all lanes, from their first piece to the end of their handling
 	MaxBatch      int // bytes of one batch put together from pieces
 	// Writer tells whether a node may write to a channel, as far as is known.
 	Writer func(node, channel string) bool

@@ -24,6 +24,9 @@ func (l *receiver) handover() {
 		if !l.process(&it) || l.box.ctx.Err() != nil {
 			return
 		}
+		charge := it.charge
+		it = item{} // its memory may go before the account says so
+		l.box.account.give(charge)
 	}
 }
 
@@ -41,6 +44,7 @@ func (l *receiver) pop() (item, bool) {
 		l.queue = nil
 	}
 	l.queued -= it.bytes
+	l.box.queued.Add(-int64(it.bytes))
 	l.busy = true
 	if l.gap && l.queued < l.box.opt.MaxBytes/2 {
 		notify(l.say) // there is room again for what was not taken

@@ -35,11 +35,13 @@ type Inbox struct {
 	denied   map[string]time.Duration // when a node was last told that its session is unknown
 	closed   bool
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-	sent   atomic.Uint64 // status frames
-	frames atomic.Uint64 // data frames that came in
+	ctx     context.Context
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+	sent    atomic.Uint64 // status frames
+	frames  atomic.Uint64 // data frames that came in
+	queued  atomic.Int64  // bytes, over all lanes
+	account account
 }
 
 type laneKey struct {
@@ -65,8 +67,29 @@ type channel struct {
 // New returns an inbox. Close must be called.
 func New(o Options, log Log, pub Publisher) *Inbox {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Inbox{opt: o, log: log, pub: pub, start: time.Now(), channels: map[string]*channel{}, lanes: map[laneKey]*receiver{},
-		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, denied: map[string]time.Duration{}, counting: map[place]int{}, ctx: ctx, cancel: cancel}
+	b := &Inbox{opt: o, log: log, pub: pub, start: time.Now(), channels: map[string]*channel{}, lanes: map[laneKey]*receiver{},
+		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, denied: map[string]time.Duration{}, counting: map[place]int{}, ctx: ctx, cancel: cancel, account: account{limit: o.MaxLarge}}
+	b.done.Go(b.keepHouse)
+	return b
+}
+
+// houseEvery is the time between two rounds of housekeeping.
+const houseEvery = 10 * time.Second
+
+// keepHouse takes back what lanes no longer need.
+func (b *Inbox) keepHouse() {
+	ticker := time.NewTicker(houseEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-b.ctx.Done():
+			return
+		}
+		for _, l := range b.all() {
+			l.forsake(b.now())
+		}
+	}
 }
 
 func (b *Inbox) now() time.Duration { return time.Since(b.start) }

@@ -20,11 +20,13 @@ type receiver struct {
 	session   wire.Session
 	machine   *lane.Receiver
 	progress  map[string]*progress
-	partial   map[string][]byte // batches being put together from pieces
+	partial   map[string]*partial // batches being put together from pieces
 	queue     []item
 	queued    int                 // bytes
 	refused   map[string]*refusal // channels of the session of which nothing is taken
 	gap       bool
+	starved   int  // bytes of the large batch that waits for its turn; 0: none does
+	unsaid    int  // bytes taken since the last status
 	busy      bool // a message is being handed over, or waits for its next attempt
 	blocked   bool // a message waits for room in the store
 	opened    bool // an open is to be answered
@@ -62,12 +64,13 @@ type item struct {
 	skips     []wire.Skip
 	batches   []wire.Batch
 	bytes     int
+	charge    int           // bytes in the account of large batches
 	engineNow int64         // the sender's engine time when it left
 	arrived   time.Duration // ours when it came
 }
 
 func newReceiver(b *Inbox, k laneKey, node string) *receiver {
-	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string][]byte{}, refused: map[string]*refusal{},
+	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string]*partial{}, refused: map[string]*refusal{},
 		more: make(chan struct{}, 1), say: make(chan struct{}, 1), careful: !b.log.WasClean(), attempts: map[attemptKey]int{}}
 	l.room.L = &l.mu
 	l.pacer = time.AfterFunc(time.Hour, l.unpaced)
@@ -83,7 +86,7 @@ func (l *receiver) forget(name string) {
 	defer l.mu.Unlock()
 	l.machine.Forget(name)
 	delete(l.progress, name)
-	delete(l.partial, name)
+	l.scrap(name)
 	delete(l.refused, name)
 }
 

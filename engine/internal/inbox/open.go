@@ -116,7 +116,7 @@ func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel)
 		fresh = true
 		l.session = o.Session
 		l.machine.Open()
-		l.gap = false
+		l.gap, l.starved = false, 0
 		clear(l.refused)
 	}
 	l.answer = l.answer[:0]
@@ -178,7 +178,7 @@ func (l *receiver) load(name string, join uint64) {
 	}
 	p.committed, p.committedTotals = p.position, p.totals
 	l.progress[name] = p
-	delete(l.partial, name)
+	l.scrap(name)
 	var places []lane.Position
 	for _, r := range p.reported() {
 		places = append(places, lane.Position(r))

@@ -42,6 +42,10 @@ func (b *Inbox) publish(node string, st *wire.Status) {
 func (l *receiver) status() *wire.Status {
 	st := &wire.Status{ReceiverStore: l.box.log.ID(), ReceiverRun: l.box.log.Run(), SenderStore: l.key.sender, Session: l.session,
 		State: wire.OK, Received: l.machine.Received()}
+	l.unsaid = 0
+	if l.starved > 0 && l.box.account.fits(l.starved) {
+		l.starved, l.gap = 0, true // its frames are to come again
+	}
 	if l.opened {
 		l.opened = false
 		st.Opened, st.Channels = true, append([]wire.StatusChannel(nil), l.answer...)
@@ -50,7 +54,7 @@ func (l *receiver) status() *wire.Status {
 	switch {
 	case l.lost:
 		st.State, l.lost = wire.Unknown, false
-	case l.full() || l.blocked:
+	case l.full() || l.blocked || l.starved > 0:
 		st.State = wire.Blocked
 	case l.gap:
 		st.State = wire.Gap

@@ -35,10 +35,12 @@ func (l *receiver) release(name string) bool {
 		return true
 	}
 	l.machine.Forget(name)
-	delete(l.partial, name)
+	l.scrap(name)
 	l.queue = slices.DeleteFunc(l.queue, func(it item) bool {
 		if it.channel == name {
 			l.queued -= it.bytes
+			l.box.queued.Add(-int64(it.bytes))
+			l.box.account.give(it.charge)
 		}
 		return it.channel == name
 	})

@@ -31,7 +31,10 @@ type entry struct {
 	channel           string
 	first, last, prev uint64
 	run               int
+	pieces            uint64 // more than 1: it goes in as many frames, of pieceSize each
 }
+
+const pieceSize = 10
 
 type sent struct {
 	session uint64
@@ -77,7 +80,7 @@ func (w *world) append(t *rapid.T) {
 			prev = e.last
 		}
 	}
-	w.log = append(w.log, entry{channel, next, next + uint64(rapid.IntRange(0, 5).Draw(t, "more")), prev, len(w.runs) - 1})
+	w.log = append(w.log, entry{channel, next, next + uint64(rapid.IntRange(0, 5).Draw(t, "more")), prev, len(w.runs) - 1, rapid.SampledFrom([]uint64{1, 1, 1, 4}).Draw(t, "pieces")})
 }
 
 // pump does what the owner of a Sender does.
@@ -100,8 +103,24 @@ func (w *world) pump(t *rapid.T) {
 			return
 		}
 		n := w.sender.Sent(w.now, f)
-		w.frames = append(w.frames, sent{session: w.session, arrival: Arrival{Number: n, Channel: f.Channel, Join: 1, Prev: f.Prev, Run: f.Last.Run, Last: f.Last.Seq}})
+		w.frames = append(w.frames, sent{session: w.session, arrival: w.arrival(n, f)})
 	}
+}
+
+func (w *world) arrival(n uint64, f Frame) Arrival {
+	a := Arrival{Number: n, Channel: f.Channel, Join: 1, Prev: f.Prev, Run: f.Last.Run, Last: f.Last.Seq}
+	if f.PrevOffset == 0 && f.LastOffset == 0 {
+		return a
+	}
+	for _, e := range w.log { // a piece bears the range of its whole batch
+		if e.channel == f.Channel && e.last > f.Prev.Seq {
+			a.Run, a.Last = w.runs[e.run], e.last
+			a.Piece = &Piece{Offset: f.PrevOffset, Length: pieceSize, Total: e.pieces * pieceSize}
+			return a
+		}
+	}
+	w.t.Fatalf("frame %+v is of no batch", f)
+	return a
 }
 
 // next makes a frame of up to so many entries of one channel and run that follow each other in the log.
@@ -112,6 +131,14 @@ func (w *world) next(most int) (f Frame, ok bool) {
 		last := Position{w.runs[e.run], e.last}
 		switch {
 		case carried && e.last <= c.Position.Seq, !carried:
+		case !ok && e.pieces > 1:
+			f = Frame{Channel: e.channel, Prev: c.Position, PrevOffset: c.Offset, Last: c.Position, LastOffset: c.Offset + pieceSize, Bytes: pieceSize}
+			if f.LastOffset == e.pieces*pieceSize {
+				f.Last, f.LastOffset, f.Messages = last, 0, int(e.last-e.first+1)
+			}
+			return f, true
+		case e.pieces > 1:
+			return f, true
 		case !ok:
 			f, ok = Frame{Channel: e.channel, Prev: c.Position, Last: last, Messages: int(e.last - e.first + 1), Bytes: 10}, true
 		case most > 1 && e.channel == f.Channel && last.Run == f.Last.Run:
@@ -163,7 +190,9 @@ func (w *world) deliverFrame(t *rapid.T) {
 	v, from := w.receiver.Arrive(f.arrival)
 	switch v {
 	case Take:
-		w.take(f.arrival, from)
+		if p := f.arrival.Piece; p == nil || p.Offset+p.Length == p.Total {
+			w.take(f.arrival, from)
+		}
 	case Stale:
 		t.Fatalf("a frame of the present session is stale: %+v", f.arrival)
 	case Missing:
@@ -236,7 +265,7 @@ func (w *world) answer() {
 			s.Committed = list[0]
 		}
 		p, _ := w.receiver.Place(c)
-		s.Received = p.Received
+		s.Received, s.Offset = p.Received, p.Piece
 		r.starts = append(r.starts, s)
 	}
 	w.statuses = append(w.statuses, r)
@@ -439,5 +468,121 @@ func TestSenderAsksForWhatAnEarlierSessionLeftUncommitted(t *testing.T) {
 	s.Status(300*time.Millisecond, 2, 0, false, false, map[string]Position{"a": {run, 5}})
 	if _, ok := s.Next(); ok {
 		t.Fatal("something is still awaited after everything was committed")
+	}
+}
+
+// TestPiecesOfAPlaceNotKnownHere: the first batch of a session may begin behind a sequence that this receiver never had, all of its pieces.
+func TestPiecesOfAPlaceNotKnownHere(t *testing.T) {
+	r := NewReceiver()
+	r.Load("a", 1, nil)
+	r.Open()
+	for n := range uint64(3) {
+		a := Arrival{Number: n + 1, Channel: "a", Join: 1, Prev: Position{ID{1}, 7}, Run: ID{1}, Last: 8, Piece: &Piece{10 * n, 10, 30}}
+		if v, _ := r.Arrive(a); v != Take {
+			t.Fatalf("piece %d: %v", n, v)
+		}
+	}
+}
+
+// TestPieceIsJudgedByItsRun: of a batch that came in pieces, only what is new in its own run is new, wherever the frame says it begins.
+func TestPieceIsJudgedByItsRun(t *testing.T) {
+	old, fresh := ID{1}, ID{2}
+	load := func() *Receiver {
+		r := NewReceiver()
+		r.Load("a", 1, []Position{{fresh, 60}, {old, 40}})
+		r.Open()
+		return r
+	}
+	whole := Arrival{Number: 1, Channel: "a", Join: 1, Prev: Position{old, 40}, Run: fresh, Last: 70, Piece: &Piece{0, 30, 30}}
+	if v, from := load().Arrive(whole); v != Take || from != 60 {
+		t.Errorf("sequences up to 70 after 60: %v from %d, want what is behind 60", v, from)
+	}
+	whole.Last = 60
+	if v, _ := load().Arrive(whole); v != Duplicate {
+		t.Errorf("sequences up to 60 after 60: %v, want a duplicate", v)
+	}
+}
+
+// TestPiecesFillTheWindowUntilTaken: a large batch obeys the window in bytes, and what the receiver has of it makes room for more.
+func TestPiecesFillTheWindowUntilTaken(t *testing.T) {
+	l := limits()
+	l.Bytes = 100
+	s := NewSender(l)
+	s.Begin(0, 1)
+	s.Due(0)
+	s.Opened(0, 1, []Start{{Channel: "a"}})
+	offset := uint64(0)
+	send := func() (n int) {
+		for s.Room() {
+			s.Sent(0, Frame{Channel: "a", PrevOffset: offset, LastOffset: offset + 40, Bytes: 40})
+			offset += 40
+			n++
+		}
+		return n
+	}
+	if n := send(); n != 3 {
+		t.Fatalf("%d pieces of 40 bytes into a window of 100, want 3", n)
+	}
+	s.Status(time.Millisecond, 1, 2, false, false, nil)
+	if n := send(); n != 2 {
+		t.Fatalf("%d more pieces after two were taken, want 2", n)
+	}
+	if n, bytes := s.InFlight(); bytes != 120 || n != 0 {
+		t.Fatalf("%d bytes in flight, want those not taken, 120", bytes)
+	}
+}
+
+// TestReceiptIsProgress: pieces that are taken keep a session alive, however long their batch needs.
+func TestReceiptIsProgress(t *testing.T) {
+	s := NewSender(limits())
+	s.Begin(0, 1)
+	s.Due(0)
+	s.Opened(0, 1, []Start{{Channel: "a"}})
+	for n := range uint64(20) {
+		now := Now(n) * 9 * time.Second
+		s.Sent(now, Frame{Channel: "a", PrevOffset: n, LastOffset: n + 1, Bytes: 1})
+		if got := s.Due(now + 8*time.Second); got == Reopen {
+			t.Fatalf("a new session after piece %d was taken", n)
+		}
+		s.Status(now+8*time.Second, 1, n+1, false, false, nil)
+	}
+	if got := s.Due(200 * time.Second); got != Reopen {
+		t.Fatalf("%v after 21 s without progress, want a new session", got)
+	}
+}
+
+// TestWindowFollowsTheLink: it doubles while frames get through quickly, and shrinks when they take seconds.
+func TestWindowFollowsTheLink(t *testing.T) {
+	s := NewSender(limits())
+	s.Begin(0, 1)
+	s.Due(0)
+	s.Opened(0, 1, []Start{{Channel: "a"}})
+	offset, now := uint64(0), Now(0)
+	round := func(lag Now) (bytes int) {
+		for s.Room() {
+			n := s.FrameBytes()
+			s.Sent(now, Frame{Channel: "a", PrevOffset: offset, LastOffset: offset + uint64(n), Bytes: n})
+			offset += uint64(n)
+			bytes += n
+		}
+		now += lag
+		s.Status(now, 1, s.Last(), false, false, nil)
+		return bytes
+	}
+	first := round(time.Millisecond)
+	if second := round(time.Millisecond); second != 2*first {
+		t.Errorf("%d bytes under way after %d got through quickly, want twice as many", second, first)
+	}
+	for range 20 {
+		round(time.Millisecond)
+	}
+	if full := round(3 * time.Second); full != limits().Bytes {
+		t.Errorf("%d bytes under way on a quick link, want the whole window, %d", full, limits().Bytes)
+	}
+	for range 20 {
+		round(3 * time.Second)
+	}
+	if least := round(3 * time.Second); least > leastWindow {
+		t.Errorf("%d bytes under way on a slow link, want at most %d", least, leastWindow)
 	}
 }

@@ -46,8 +46,15 @@ type place struct {
 	join  uint64
 	taken map[ID]uint64 // per run, the last sequence taken or committed
 	run   ID            // the newest of them
-	piece uint64
+	piece begun
 	fresh bool // no frame of the channel was taken in this session
+}
+
+// begun is the batch of which a part was taken. The zero value is none.
+type begun struct {
+	run         ID
+	last, total uint64
+	bytes       uint64 // taken of it
 }
 
 // NewReceiver returns a Receiver without a session.
@@ -88,7 +95,7 @@ func (r *Receiver) Place(channel string) (Place, bool) {
 	if p == nil {
 		return Place{}, false
 	}
-	return Place{channel, p.join, Position{p.run, p.taken[p.run]}, p.piece}, true
+	return Place{channel, p.join, Position{p.run, p.taken[p.run]}, p.piece.bytes}, true
 }
 
 // Forget drops a channel's place: its join ended.
@@ -108,7 +115,14 @@ func (r *Receiver) Recall(channel string, to Position) {
 	} else {
 		delete(p.taken, to.Run)
 	}
-	p.run, p.piece = to.Run, 0
+	p.run, p.piece = to.Run, begun{}
+}
+
+// Restart forgets what was taken of the batch that a channel is in the middle of.
+func (r *Receiver) Restart(channel string) {
+	if p := r.channels[channel]; p != nil {
+		p.piece = begun{}
+	}
 }
 
 // Arrive judges a frame. For Take, the messages of a.Run above from are new; a frame of skips or a piece is judged alike.
@@ -124,10 +138,10 @@ func (r *Receiver) Arrive(a Arrival) (v Verdict, from uint64) {
 		return Stale, 0
 	}
 	if a.Piece != nil {
-		return r.arrivePiece(p, a), a.Prev.Seq
+		return r.arrivePiece(p, a)
 	}
 	r.number = a.Number
-	p.piece = 0
+	p.piece = begun{}
 	return Take, p.advance(a)
 }
 
@@ -164,22 +178,33 @@ func (p *place) advance(a Arrival) uint64 {
 	return from
 }
 
-func (r *Receiver) arrivePiece(p *place, a Arrival) Verdict {
-	if a.Piece.Offset > p.piece {
-		return Stale
+// arrivePiece judges a piece. Its from counts when the piece completes the batch.
+func (r *Receiver) arrivePiece(p *place, a Arrival) (v Verdict, from uint64) {
+	if a.Last <= p.taken[a.Run] { // the whole batch was taken before
+		r.number = a.Number
+		return Duplicate, 0
+	}
+	if p.piece.run != a.Run || p.piece.last != a.Last || p.piece.total != a.Piece.Total { // what was begun, if anything, is not sent on
+		if a.Piece.Offset > 0 {
+			return Stale, 0
+		}
+		p.piece = begun{run: a.Run, last: a.Last, total: a.Piece.Total}
+	}
+	end := a.Piece.Offset + a.Piece.Length
+	switch {
+	case a.Piece.Offset > p.piece.bytes:
+		return Stale, 0
+	case end <= p.piece.bytes:
+		r.number = a.Number
+		return Duplicate, 0
+	case a.Piece.Offset != p.piece.bytes:
+		return Stale, 0
 	}
 	r.number = a.Number
-	if a.Piece.Offset+a.Piece.Length <= p.piece {
-		return Duplicate
+	p.piece.bytes = end
+	if end < a.Piece.Total {
+		return Take, 0
 	}
-	if a.Piece.Offset != p.piece {
-		return Stale
-	}
-	p.fresh = false
-	p.piece += a.Piece.Length
-	if p.piece >= a.Piece.Total {
-		p.piece = 0
-		p.advance(a)
-	}
-	return Take
+	p.piece = begun{}
+	return Take, p.advance(a)
 }

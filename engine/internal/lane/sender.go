@@ -46,7 +46,11 @@ type Frame struct {
 	Messages   int
 	Bytes      int
 	number     uint64
+	sentAt     Now
 }
+
+// piece tells whether the frame carries a part of a batch, but its end.
+func (f *Frame) piece() bool { return f.LastOffset > 0 }
 
 // Cursor is where the next frame of a channel begins.
 type Cursor struct {
@@ -68,11 +72,15 @@ type Sender struct {
 	again     []Frame // to be sent again, each just as it was: the receiver may yet get the first copy of any of them
 	broken    bool    // the session cannot go on
 	messages  int
-	bytes     int
+	bytes     int // what is in flight, without the pieces that the receiver has
+	received  uint64
+	under     int // bytes of the frames after received: they are under way, as far as is known
 
 	wait       time.Duration // between opens
 	progress   time.Duration // the present progress timeout
 	shrink     uint          // how often the window was halved
+	window     int           // bounds under: what the link takes without a long delay, as far as is known
+	narrowedAt uint64        // the number of the last frame when the window was narrowed last
 	openAt     Now
 	heardAt    Now // last word from the receiver
 	sentAt     Now // last frame or probe
@@ -117,6 +125,7 @@ func (s *Sender) reset(p Phase, session uint64) {
 	s.cursors, s.committed, s.dropped = map[string]*Cursor{}, map[string]Position{}, map[string]bool{}
 	s.inflight, s.messages, s.bytes = nil, 0, 0
 	s.again, s.broken, s.rewound = nil, false, false
+	s.received, s.under, s.window, s.narrowedAt = 0, 0, min(startWindow, s.limits.Bytes), 0
 }
 
 // Start is where a channel resumes: at Received, of which everything up to Committed is at its end.
@@ -190,8 +199,15 @@ func (s *Sender) Room() bool {
 	if s.phase != Streaming {
 		return false
 	}
-	if n := len(s.inflight); n == 0 || s.inflight[n-1].LastOffset > 0 {
-		return true // the rest of a batch that was begun: nothing of it is committed before all of it has come
+	n := len(s.inflight)
+	if n == 0 {
+		return true
+	}
+	if s.under > 0 && s.under >= s.window {
+		return false
+	}
+	if s.inflight[n-1].piece() { // the rest of a batch that was begun: nothing of it is committed before all of it has come
+		return s.under == 0 || s.bytes < s.limits.Bytes>>s.shrink
 	}
 	return s.messages < s.limits.Messages>>s.shrink && s.bytes < s.limits.Bytes>>s.shrink
 }
@@ -199,7 +215,7 @@ func (s *Sender) Room() bool {
 // Sent records a frame and returns its number.
 func (s *Sender) Sent(now Now, f Frame) uint64 {
 	s.number++
-	f.number = s.number
+	f.number, f.sentAt = s.number, now
 	c := s.cursors[f.Channel]
 	*c = Cursor{Position: f.Last, Offset: f.LastOffset}
 	if len(s.again) > 0 {
@@ -211,6 +227,7 @@ func (s *Sender) Sent(now Now, f Frame) uint64 {
 	s.inflight = append(s.inflight, f)
 	s.messages += f.Messages
 	s.bytes += f.Bytes
+	s.under += f.Bytes
 	s.sentAt = now
 	return s.number
 }
@@ -226,13 +243,24 @@ func (s *Sender) Status(now Now, session, received uint64, gap, busy bool, commi
 	if busy {
 		s.progressAt = now
 	}
-	if s.commit(committed) {
-		s.progressAt, s.progress, s.shrink = now, s.limits.Progress, 0
+	took := s.took(now, received)
+	if s.commit(committed) || took {
+		s.progressed(now)
 	}
-	if gap {
+	if gap && received == s.received { // else it was overtaken by a newer one
 		s.rewind(now, received)
 	}
 	return true
+}
+
+// progressed notes that something got through. Once it does so well within the time allowed, what was changed for a slow link is undone
+// step by step.
+func (s *Sender) progressed(now Now) {
+	if now-s.progressAt < s.progress/4 {
+		s.progress = max(s.progress/2, s.limits.Progress)
+		s.shrink -= min(s.shrink, 1)
+	}
+	s.progressAt = now
 }
 
 func (s *Sender) commit(committed map[string]Position) bool {
@@ -254,7 +282,7 @@ func (s *Sender) settle() bool {
 	n := 0
 	for i := range s.inflight {
 		f := &s.inflight[i]
-		if f.LastOffset > 0 && !s.dropped[f.Channel] {
+		if f.piece() && !s.dropped[f.Channel] {
 			continue
 		}
 		if !s.done(f) {
@@ -262,9 +290,8 @@ func (s *Sender) settle() bool {
 		}
 		n = i + 1
 	}
-	for _, f := range s.inflight[:n] {
-		s.messages -= f.Messages
-		s.bytes -= f.Bytes
+	for i := range s.inflight[:n] {
+		s.out(&s.inflight[i])
 	}
 	s.inflight = slices.Delete(s.inflight, 0, n)
 	return n > 0
@@ -290,8 +317,7 @@ func (s *Sender) rewind(now Now, received uint64) {
 		if c := s.cursors[f.Channel]; c != nil {
 			*c = Cursor{Position: f.Prev, Offset: f.PrevOffset}
 		}
-		s.messages -= f.Messages
-		s.bytes -= f.Bytes
+		s.out(&f)
 	}
 	s.inflight = s.inflight[:i]
 	s.number = received

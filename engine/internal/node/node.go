@@ -24,6 +24,9 @@ import (
 // maxHeard bounds the announcements that wait to be taken; one that finds no room is made again by its sender.
 const maxHeard = 1024
 
+// maxQueued bounds the bytes that wait for handlers, over all senders.
+const maxQueued = 64 << 20
+
 // Node is one node of the network.
 type Node struct {
 	opt   Options
@@ -80,6 +83,7 @@ func Open(o Options) (*Node, error) {
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
 		return wire.SealBatch(nil, wire.BatchHead(h), segments, o.Compress)
 	}
+	so.SealHead = func(h store.BatchHead, segments [][]byte) []byte { return wire.SealHead(wire.BatchHead(h), segments) }
 	so.Check = func(blob []byte) error { _, err := wire.ParseBatch(blob); return err }
 	so.OnAppend = func([]store.Batch) { n.out.Appended() }
 	if o.Observe != nil {
@@ -103,7 +107,7 @@ func Open(o Options) (*Node, error) {
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent},
 		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
-		MaxBytes: 2*o.MaxBytes + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil}, n.store, pub)
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil}, n.store, pub)
 	if err := n.connect(); err != nil {
 		n.Abort()
 		return nil, err

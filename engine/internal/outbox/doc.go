@@ -22,6 +22,7 @@ type Log interface {
 	Head(channel string) (store.Head, bool)
 	Newest() uint64
 	Read(channel string, after uint64, maxBytes int) ([]store.Batch, error)
+	ReadBlob(first uint64, offset int64, p []byte) error
 	Upto(channel string, seq uint64) (uint64, error)
 	Runs() []store.Run
 	LastOf(run store.ID) (uint64, bool)

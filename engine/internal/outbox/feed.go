@@ -12,7 +12,7 @@ import (
 const (
 	defaultPayload = 1 << 20   // a NATS server's default, until the real one is known
 	frameOverhead  = 4 << 10   // bounds everything in a frame but batches and skips
-	frameTarget    = 128 << 10 // a frame takes no further batch beyond this
+	frameTarget    = 128 << 10 // the target of a frame on a quick link
 	readAhead      = 512 << 10
 	maxSkips       = 64 // per frame
 )
@@ -20,9 +20,11 @@ const (
 // frameRoom bounds the next frame.
 type frameRoom struct {
 	payload  int
+	target   int // a frame takes no further batch beyond this, and no more of a batch that does not fit
 	messages int
-	now      int64 // engine time: what has expired by now is skipped
-	exact    bool  // the frame holds what is before the bound, whatever the other limits say
+	now      int64  // engine time: what has expired by now is skipped
+	exact    bool   // the frame holds what is before the bound, whatever the other limits say
+	end      uint64 // if exact: where its piece of a batch ends; 0: at the batch's end
 	join     func(channel string) uint64
 	counted  func(channel string, seq uint64) (uint64, error) // how many of the channel's messages the reader has had up to seq
 }
@@ -39,11 +41,13 @@ type feed struct {
 	reader store.ID
 	ahead  map[string][]store.Batch
 	event  func(Event)
+	blocks *blocks
 	out    built
+	part   []byte // a piece of a large batch
 }
 
-func newFeed(log Log, reader store.ID, event func(Event)) *feed {
-	return &feed{log: log, reader: reader, event: event, ahead: map[string][]store.Batch{}}
+func newFeed(log Log, blocks *blocks, reader store.ID, event func(Event)) *feed {
+	return &feed{log: log, blocks: blocks, reader: reader, event: event, ahead: map[string][]store.Batch{}}
 }
 
 func (f *feed) reset() { clear(f.ahead) }
@@ -122,6 +126,7 @@ func (f *feed) again(m *lane.Sender, was lane.Frame, room frameRoom) (*built, er
 		bound = b.Last + 1
 	}
 	room.exact = true
+	room.end = was.LastOffset
 	out, err := f.build(b, c, bound, room)
 	if err == nil && (out.frame.Last != was.Last || out.frame.LastOffset != was.LastOffset) {
 		return nil, errMoved
@@ -185,16 +190,18 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 			return nil, err
 		}
 		whole := len(skips) == 1 && skips[0].From <= max(c.Position.Seq+1, b.First) && skips[0].To == b.Last
-		need := len(b.Blob)
+		need := b.Size
 		if whole {
 			need = 0
 		}
-		if b != first && !room.exact && (bytes+need > min(frameTarget, room.payload) || out.frame.Messages+int(b.Count()) > room.messages || len(out.data.Skips)+len(skips) > maxSkips) {
+		if b != first && !room.exact && (bytes+need > min(room.target, room.payload) || out.frame.Messages+int(b.Count()) > room.messages || len(out.data.Skips)+len(skips) > maxSkips) {
 			break
 		}
-		if need > room.payload {
+		if need > room.payload || need > 0 && b == first && f.inPieces(b, c, room) {
 			if b == first && len(out.data.Skips) == 0 {
-				f.piece(out, b, c, room)
+				if err := f.piece(out, b, c, skips, room); err != nil {
+					return nil, err
+				}
 			}
 			break
 		}
@@ -241,7 +248,7 @@ func (f *feed) pruned(out *built, b *store.Batch, after uint64, room frameRoom) 
 // skips lists what of a batch is not delivered, ascending and without overlap.
 func (f *feed) skips(b *store.Batch, after uint64, room frameRoom) ([]wire.Skip, error) {
 	from := max(after+1, b.First)
-	if len(b.Blob) == 0 { // damaged at rest: nobody can have it any more
+	if b.Size == 0 { // damaged at rest: nobody can have it any more
 		return []wire.Skip{{From: from, To: b.Last, Count: b.Last - from + 1, Reason: wire.Corrupt}}, nil
 	}
 	if b.Latest > 0 && b.Latest <= room.now {
@@ -263,17 +270,46 @@ func (f *feed) skips(b *store.Batch, after uint64, room frameRoom) ([]wire.Skip,
 	return out, nil
 }
 
-// piece makes the frame carry a part of a batch that is larger than a frame.
-func (f *feed) piece(out *built, b *store.Batch, c lane.Cursor, room frameRoom) {
-	total := uint64(len(b.Blob))
-	offset := min(c.Offset, total)
-	end := min(offset+uint64(min(room.payload, frameTarget)), total)
-	out.data.Piece = &wire.Piece{Offset: offset, Total: total, Data: b.Blob[offset:end]}
+// inPieces tells whether a batch that the payload has room for goes in pieces all the same: it is only in the log, or was begun in pieces, or
+// the link is slow.
+func (f *feed) inPieces(b *store.Batch, c lane.Cursor, room frameRoom) bool {
+	if room.exact {
+		return c.Offset > 0 || room.end > 0 || len(b.Blob) == 0
+	}
+	return c.Offset > 0 || len(b.Blob) == 0 || b.Size > room.target
+}
+
+// piece makes the frame carry a part of a batch that is larger than a frame; the batch's skips go with the last.
+func (f *feed) piece(out *built, b *store.Batch, c lane.Cursor, skips []wire.Skip, room frameRoom) error {
+	total := uint64(b.Size)
+	offset := min(c.Offset, total-1)
+	end := min(offset+uint64(min(room.payload, room.target)), total)
+	if room.exact {
+		if end = room.end; end == 0 {
+			end = total
+		}
+		if end <= offset || end > total || end-offset > uint64(room.payload) {
+			return errMoved
+		}
+	}
+	data := b.Blob
+	if len(data) > 0 {
+		data = data[offset:end]
+	} else {
+		var err error
+		if f.part, err = f.blocks.piece(f.part[:0], b.First, b.Size, offset, end); err != nil {
+			return err
+		}
+		data, end = f.part, offset+uint64(len(f.part))
+	}
+	out.data.Piece = &wire.Piece{Offset: offset, Total: total, Data: data}
 	out.data.Last = b.Last
 	out.frame.Bytes = int(end - offset)
 	if end == total {
+		out.data.Skips = append(out.data.Skips, skips...)
 		out.frame.Last, out.frame.Messages = lane.Position{Run: b.Run, Seq: b.Last}, int(b.Count())
 	} else {
 		out.frame.LastOffset = end
 	}
+	return nil
 }

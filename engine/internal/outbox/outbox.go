@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type Outbox struct {
 	pub    Publisher
 	ledger *ledger
 	gather *gatherer
+	blocks *blocks
 	start  time.Time
 
 	sessions atomic.Uint64
@@ -50,7 +52,9 @@ func New(o Options, log Log, pub Publisher, unsettled func() bool, wall func() i
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Outbox{opt: o, log: log, pub: pub, ledger: newLedger(log, o.MaxPerReceiver), streams: map[streamKey]*stream{}, start: time.Now(), ctx: ctx, cancel: cancel}
 	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, open: func(string) bool { return unsettled() }, wall: wall}
+	b.blocks = &blocks{log: log, now: b.now}
 	b.done.Go(b.flush)
+	b.done.Go(b.keepHouse)
 	return b
 }
 
@@ -62,10 +66,15 @@ func (b *Outbox) Send(ctx context.Context, channel string, messages []wire.Messa
 	for i := range messages {
 		if n := size(&messages[i]); n > b.opt.MaxMessageSize {
 			return Receipt{}, fmt.Errorf("channel %s: a message of %d bytes, the limit is %d: %w", channel, n, b.opt.MaxMessageSize, ErrTooLarge)
+		} else if n >= collectAbove {
+			runtime.GC() // else the copy of a large message before this one would count as much again
 		}
 	}
 	return b.gather.add(ctx, channel, messages, done)
 }
+
+// collectAbove is the size of a message that is worth a run of the garbage collector, in bytes.
+const collectAbove = 16 << 20
 
 func size(m *wire.Message) int {
 	n := len(m.Data)
@@ -194,6 +203,23 @@ func (b *Outbox) endings(id store.ID, channel string, join uint64) []store.Reade
 	}
 	b.ledger.end(k)
 	return append(changes, store.ReaderChange{End: &store.EndReader{Store: id, Channel: channel, Join: join}})
+}
+
+// houseEvery is the time between two rounds of housekeeping.
+const houseEvery = 10 * time.Second
+
+// keepHouse gives back what is no longer needed.
+func (b *Outbox) keepHouse() {
+	ticker := time.NewTicker(houseEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			b.blocks.tidy()
+		case <-b.ctx.Done():
+			return
+		}
+	}
 }
 
 // flush stores what readers reported, a little behind.

@@ -45,7 +45,7 @@ type stream struct {
 }
 
 func newStream(b *Outbox, k streamKey, up bool) *stream {
-	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, feed: newFeed(b.log, k.reader, b.opt.Event),
+	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, feed: newFeed(b.log, b.blocks, k.reader, b.opt.Event),
 		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry, MaxRetry: maxRetry})}
 }
 
@@ -280,7 +280,7 @@ func (s *stream) room() frameRoom {
 		payload = defaultPayload
 	}
 	messages, _ := s.machine.InFlight()
-	return frameRoom{payload: payload - frameOverhead, messages: max(s.box.opt.MaxInFlight-messages, 1), now: s.box.log.Now(),
+	return frameRoom{payload: payload - frameOverhead, target: min(frameTarget, s.machine.FrameBytes()), messages: max(s.box.opt.MaxInFlight-messages, 1), now: s.box.log.Now(),
 		join: func(channel string) uint64 { return s.at.Ready[channel] }, counted: s.counted}
 }
 

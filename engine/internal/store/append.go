@@ -78,14 +78,25 @@ func (t *txn) append(segments []*Segment) error {
 		b.Latest = 0
 	}
 	b.Last = t.d.next - 1
-	b.Blob = t.s.opt.Seal(BatchHead{Run: b.Run, Channel: b.Channel, First: b.First, Last: b.Last, Prev: b.Prev, Earliest: b.Earliest, Latest: b.Latest}, t.bodies)
+	head := BatchHead{Run: b.Run, Channel: b.Channel, First: b.First, Last: b.Last, Prev: b.Prev, Earliest: b.Earliest, Latest: b.Latest}
+	var parts [][]byte // of a large batch
+	if t.s.opt.SealHead != nil && size > t.s.opt.LargeBatch {
+		parts = append([][]byte{t.s.opt.SealHead(head, t.bodies)}, t.bodies...)
+		b.Size = len(parts[0]) + size
+	} else {
+		b.Blob = t.s.opt.Seal(head, t.bodies)
+		b.Size = len(b.Blob)
+	}
 	clear(t.bodies)
 	if c.oldest == 0 {
 		c.oldest, c.oldBefore = b.First, b.Before
 	}
 	c.head.Last, c.head.Total = b.Last, b.Before+b.Count()
 	t.d.batches = append(t.d.batches, b)
-	return t.insert(&b, c.id, size)
+	if err := t.insert(&b, c.id, size); err != nil || parts == nil {
+		return err
+	}
+	return t.s.w.writeBlob(b.First, parts)
 }
 
 func (t *txn) insert(b *Batch, channel int64, size int) error {
@@ -95,7 +106,11 @@ func (t *txn) insert(b *Batch, channel int64, size int) error {
 		}
 		t.d.run = true
 	}
-	return t.s.w.exec(qAppend, b.First, b.Last, b.Run, channel, b.Prev, b.Before, t.s.clock.now(), size, b.Earliest, b.Latest, b.Blob)
+	var blob any = b.Blob
+	if b.Blob == nil {
+		blob = zeros(b.Size)
+	}
+	return t.s.w.exec(qAppend, b.First, b.Last, b.Run, channel, b.Prev, b.Before, t.s.clock.now(), size, b.Earliest, b.Latest, blob)
 }
 
 // ensure returns the channel to change, creating its row if the log does not know it.

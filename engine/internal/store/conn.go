@@ -83,6 +83,8 @@ func bind(st *sqlite3.Stmt, args []any) error {
 			err = st.BindText(i+1, v)
 		case ID:
 			err = st.BindBlob(i+1, v[:])
+		case zeros:
+			err = st.BindZeroBlob(i+1, int64(v))
 		case []byte:
 			err = bindBlob(st, i+1, v)
 		default:

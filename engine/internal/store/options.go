@@ -12,6 +12,7 @@ const (
 	DefaultBatchMessages = 4096
 	DefaultBatchBytes    = 64 << 10
 	DefaultReserve       = 16 << 20
+	DefaultLargeBatch    = 1 << 20
 )
 
 // BatchHead is what a batch says of itself outside of its body.
@@ -43,6 +44,11 @@ type Options struct {
 	// Seal encodes a batch. It is called by the writer for each batch, must keep none of the segments, and returns bytes that
 	// nobody writes to again.
 	Seal func(head BatchHead, segments [][]byte) []byte
+	// SealHead, if set, encodes only what stands before the segments in the blob of a batch above LargeBatch, which then is written, and
+	// read again, bit by bit, and never lies in memory as a whole. The segments follow it as they are.
+	SealHead func(head BatchHead, segments [][]byte) []byte
+	// LargeBatch is in bytes of a batch's body.
+	LargeBatch int
 	// Check verifies a blob that was read back from disk. Default: no check.
 	Check func(blob []byte) error
 	// OnAppend is called by the writer with the batches of each commit once they are durable, before the Done callbacks. It must
@@ -85,6 +91,7 @@ func (o *Options) setDefaults() error {
 	o.TailBytes = orDefault(o.TailBytes, DefaultTailBytes)
 	o.BatchMessages = orDefault(o.BatchMessages, DefaultBatchMessages)
 	o.BatchBytes = orDefault(o.BatchBytes, DefaultBatchBytes)
+	o.LargeBatch = orDefault(o.LargeBatch, DefaultLargeBatch)
 	if o.Reserve == 0 {
 		o.Reserve = DefaultReserve
 	}

@@ -96,7 +96,7 @@ var queries = [queryCount]string{
 
 	qAppend: "INSERT INTO batches(first_seq, last_seq, run, channel, prev, before, stored, bytes, earliest, latest, blob)" +
 		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	qRead: "SELECT " + batchColumns + ", b.blob FROM batches b WHERE b.channel = ?1 AND b.last_seq > ?2 AND b.first_seq >=" +
+	qRead: "SELECT " + batchColumns + ", length(b.blob), CASE WHEN length(b.blob) > ?3 THEN x'' ELSE b.blob END FROM batches b WHERE b.channel = ?1 AND b.last_seq > ?2 AND b.first_seq >=" +
 		" coalesce((SELECT first_seq FROM batches WHERE channel = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1), 0) ORDER BY b.first_seq",
 	qHeadAt:    "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
 	qHeadAfter: "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq > ? ORDER BY b.first_seq LIMIT 1",

@@ -59,11 +59,15 @@ func (s *Store) readLog(db *conn, c *channel, after uint64, maxBytes int) ([]Bat
 	size := 0
 	var damage error
 	err := db.each(qRead, func(st *sqlite3.Stmt) bool {
-		blob := st.ColumnRawBlob(7)
+		blob := st.ColumnRawBlob(8)
 		if len(batches) > 0 && size+len(blob) > maxBytes {
 			return false
 		}
 		b := columnBatch(st, c.name)
+		if b.Size = st.ColumnInt(7); b.Size > s.inMemory() {
+			batches = append(batches, b)
+			return true
+		}
 		b.Blob = bytes.Clone(blob)
 		if damage = s.opt.Check(b.Blob); damage != nil {
 			damage = corrupt(b, damage)
@@ -72,7 +76,7 @@ func (s *Store) readLog(db *conn, c *channel, after uint64, maxBytes int) ([]Bat
 		batches = append(batches, b)
 		size += len(b.Blob)
 		return true
-	}, c.id, after)
+	}, c.id, after, s.inMemory())
 	switch {
 	case len(batches) > 0:
 		return batches, nil // what is wrong shows again when it comes first
@@ -100,7 +104,7 @@ func (s *Store) locate(db *conn, c *channel, after uint64, cause error) error {
 }
 
 func corrupt(b Batch, cause error) error {
-	b.Blob = nil
+	b.Blob, b.Size = nil, 0
 	return &CorruptError{Batch: b, Cause: cause}
 }
 
@@ -185,6 +189,7 @@ func (s *Store) Find(seq uint64) (b Batch, ok bool, err error) {
 		}
 		err = db.each(qBlob, func(st *sqlite3.Stmt) bool {
 			b.Blob = st.ColumnBlob(0, nil)
+			b.Size = len(b.Blob)
 			return false
 		}, b.First)
 		if err == nil {

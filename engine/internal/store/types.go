@@ -18,7 +18,8 @@ type Batch struct {
 	Before      uint64 // how many messages the channel had before First, ever
 	Earliest    int64  // earliest expiry, engine milliseconds; 0: none expires
 	Latest      int64  // latest expiry; 0: at least one never expires
-	Blob        []byte // as it travels; shared, never to be written
+	Blob        []byte // as it travels; shared, never to be written. nil for a batch above Options.LargeBatch: ReadBlob has it
+	Size        int    // of the blob, in bytes
 }
 
 // Count is the number of messages in the batch.

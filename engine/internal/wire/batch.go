@@ -59,6 +59,22 @@ func SealBatch(dst []byte, h BatchHead, segments [][]byte, compress bool) []byte
 	return sum(append(dst, body...), start)
 }
 
+// SealHead returns what stands before the segments in a batch that is not compressed: followed by them it is the batch. What SealBatch asks
+// of its caller holds here too.
+func SealHead(h BatchHead, segments [][]byte) []byte {
+	size := 0
+	for _, s := range segments {
+		size += len(s)
+	}
+	head := appendBatchHead(make([]byte, 0, batchHeadRoom), &h, 0, size)
+	crc := batchSum(head)
+	for _, s := range segments {
+		crc = crc32.Update(crc, castagnoli, s)
+	}
+	binary.BigEndian.PutUint32(head[batchChecksum:], crc)
+	return head
+}
+
 // pack returns the joined segments and their compressed form, both in buf or in the only segment.
 func pack(buf *[]byte, segments [][]byte, size int) (body, packed []byte) {
 	most := snappy.MaxEncodedLen(size)

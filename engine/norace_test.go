@@ -1,0 +1,9 @@
+//go:build !race
+
+package engine_test
+
+// The race detector takes memory of its own, and time.
+const (
+	raceEnabled = false
+	raceFactor  = 0
+)
