@@ -206,8 +206,8 @@ func (ch *Channel) SendMessage(v any, opts ...SendOption) error {
 	return err
 }
 
-// Send sends a message, returns when it is durable, and returns its id. If ctx ends first, the error wraps ctx's, and the message
-// may yet be stored.
+// Send sends a message, returns when it is durable, and returns its id. If ctx ends first, the error wraps ctx's; if the message was accepted by then and may yet
+// be stored, it wraps ErrUnknown too, else nothing was stored.
 func (ch *Channel) Send(ctx context.Context, m Outgoing) (id string, err error) {
 	r, err := ch.submit(ctx, []Outgoing{m}, nil)
 	if err != nil {
@@ -219,7 +219,8 @@ func (ch *Channel) Send(ctx context.Context, m Outgoing) (id string, err error) 
 	return ch.c.messageID(r.Seq()), nil
 }
 
-// SendBatch sends messages in order, all of them or none, and returns when they are durable.
+// SendBatch sends messages in order, all of them or none, and returns when they are durable: they are one transaction, across crashes too. Errors
+// are as Send's.
 func (ch *Channel) SendBatch(ctx context.Context, batch []Outgoing) error {
 	if len(batch) == 0 {
 		return nil
@@ -244,6 +245,9 @@ func (ch *Channel) SendAsync(m Outgoing, done func(error)) {
 func (ch *Channel) submit(ctx context.Context, batch []Outgoing, done func(error)) (outbox.Receipt, error) {
 	if err := ch.writable(); err != nil {
 		return outbox.Receipt{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return outbox.Receipt{}, fmt.Errorf("send on channel %s: nothing was stored: %w", ch.name, err)
 	}
 	messages := make([]wire.Message, len(batch))
 	for i := range batch {

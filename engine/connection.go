@@ -10,6 +10,7 @@ import (
 
 	"github.com/getevo/rmds-router/engine/internal/inbox"
 	"github.com/getevo/rmds-router/engine/internal/node"
+	"github.com/getevo/rmds-router/engine/internal/outbox"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -80,8 +81,13 @@ func (c *Connection) Failed() <-chan struct{} { return c.node.Store().Failed() }
 // Connected tells whether NATS can be reached now.
 func (c *Connection) Connected() bool { return c.node.Connected() }
 
-// Unsubscribe leaves the network in order: running handlers end, online readers get what they can take within DrainTimeout, the
-// others are told goodbye, and the database is closed. Joins and positions stay: a later Join resumes them.
+// Unsubscribe leaves the network in order: no handler is called any more and those that run end, their verdicts are committed and reported; online readers get
+// what they can take; the others are told goodbye; and the database is closed. Joins and positions stay: a later Join resumes them. All of it is bounded
+// by DrainTimeout. What was not delivered by then stays in the database and is delivered after the next start.
+//
+// A handler that has not returned when the time is over goes on running without a connection: what it decides is lost, its message comes again after the next
+// start, without an attempt counted, and the error wraps ErrHandler. A message whose handler returned without a verdict is not waited for: it too comes again, and
+// its Ack gives ErrStale. A handler must not call Unsubscribe or Close itself: it would wait for its own end. Taps are waited for.
 func (c *Connection) Unsubscribe() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.config.DrainTimeout)
 	defer cancel()
@@ -166,6 +172,8 @@ var errorMap = []struct{ from, to error }{
 	{inbox.ErrClosed, ErrClosed},
 	{node.ErrNotJoined, ErrLeft},
 	{node.ErrNoAnswer, ErrNoAnswer},
+	{outbox.ErrUnknown, ErrUnknown},
+	{inbox.ErrHandler, ErrHandler},
 	{node.ErrRefused, ErrRefused},
 	{store.ErrInUse, ErrStorageInUse},
 	{store.ErrNewer, ErrStorageVersion},

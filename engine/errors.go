@@ -52,6 +52,11 @@ var (
 	ErrNoAnswer = errors.New("the node did not answer")
 	// ErrRefused means another node answered that it could not obey an order.
 	ErrRefused = errors.New("the node could not obey")
+	// ErrUnknown means a context ended after the call was accepted and before its outcome was known: it may yet be stored. An error of a context that does not
+	// wrap it says that nothing was stored.
+	ErrUnknown = errors.New("the outcome is not known")
+	// ErrHandler means a handler had not returned when Close ran out of time.
+	ErrHandler = errors.New("a handler is still running")
 	// ErrConsumer means the channel already has a consumer of another kind.
 	ErrConsumer = errors.New("the channel already has a consumer")
 

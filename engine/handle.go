@@ -260,9 +260,15 @@ func (c *Connection) emit(out *outbox.Emit, e *Emit, cause *Message, index uint3
 }
 
 // Commit makes messages and state durable in one transaction and returns when they are. The queue limit of readers does not apply;
-// StorageMaxSize does. If ctx ends first, the error wraps ctx's, and the effects may yet be stored. Queued, if not nil, is called
+// StorageMaxSize does. If ctx ends first, the error wraps ErrUnknown and ctx's: the effects may yet be stored. Queued, if not nil, is called
 // as soon as the effects have their place in the order of commits, or are refused.
 func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) (Committed, error) {
+	if err := ctx.Err(); err != nil {
+		if queued != nil {
+			queued()
+		}
+		return Committed{}, fmt.Errorf("commit: nothing was stored: %w", err)
+	}
 	segments, state, delayed, err := c.effects(e, nil)
 	if err != nil {
 		if queued != nil {
@@ -286,7 +292,7 @@ func (c *Connection) Commit(ctx context.Context, e Effects, queued func()) (Comm
 	case err := <-done:
 		return Committed{c, segments}, publicError(err)
 	case <-ctx.Done():
-		return Committed{}, fmt.Errorf("the effects may yet be stored: %w", ctx.Err())
+		return Committed{}, fmt.Errorf("%w: the effects may yet be stored: %w", ErrUnknown, ctx.Err())
 	}
 }
 

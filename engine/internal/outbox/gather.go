@@ -13,6 +13,9 @@ import (
 // ErrTooLarge means a message is above the limit.
 var ErrTooLarge = errors.New("message too large")
 
+// ErrUnknown means that whoever sent did not wait for the outcome: the message may yet be stored.
+var ErrUnknown = errors.New("the message may yet be stored")
+
 // A group that has grown to one of these bounds takes no more until the writer took it: senders wait.
 const (
 	groupMessages = 16384
@@ -66,7 +69,7 @@ func (r Receipt) Wait(ctx context.Context) error {
 	case <-r.group.done:
 		return r.group.err
 	case <-ctx.Done():
-		return fmt.Errorf("the message may yet be stored: %w", ctx.Err())
+		return fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
 	}
 }
 
