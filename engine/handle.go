@@ -54,13 +54,16 @@ const (
 	Dead
 	// Stop gives no verdict because the context ended: nothing is counted, the message comes again.
 	Stop
+	// Hold gives no verdict because something that the handler needs is away: nothing is counted, and the message comes again after Delay, as often as it
+	// takes; what is behind it waits, and its sender is told that the lane is blocked. For what is wrong with the message itself there is Retry.
+	Hold
 )
 
 // Result is what a transactional handler returns.
 type Result struct {
 	Verdict Verdict
 	Delay   time.Duration // before the next attempt; 0: DeliveryRetryInterval
-	Reason  string        // of a Retry or Dead
+	Reason  string        // of a Retry, Dead or Hold
 	Effects Effects       // of an Ack
 	// Queued, if set, is called once, as soon as the effects have their place in the order of commits (or are discarded).
 	Queued func()
@@ -164,7 +167,13 @@ func (ch *Channel) verdict(m *Message, r Result) inbox.Verdict {
 		v.Kind = inbox.Retry
 		return v
 	case Stop:
+		v.Kind, v.Reason = inbox.Void, ""
+		return v
+	case Hold:
 		v.Kind = inbox.Void
+		if v.Reason == "" {
+			v.Reason = "its handler holds it"
+		}
 		return v
 	default:
 		v.Kind = inbox.Dead

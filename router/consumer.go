@@ -2,6 +2,8 @@ package router
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/getevo/rmds-router/engine"
@@ -16,6 +18,8 @@ type consumer struct {
 	inbound []string
 	handler *stage         // or
 	output  connect.Output // or neither
+	name    string         // of the consumer
+	hold    hold           // of the output
 	gates   gates
 }
 
@@ -27,7 +31,8 @@ func (r *Router) attach(ch *engine.Channel, c config.Channel) error {
 	if c.Consumer == config.ConsumerNone && len(c.Inbound) == 0 {
 		return ch.AckUnhandled()
 	}
-	h := &consumer{router: r, inbound: c.Inbound, handler: r.stages[c.Consumer], output: r.outputs[c.Consumer]}
+	h := &consumer{router: r, inbound: c.Inbound, handler: r.stages[c.Consumer], output: r.outputs[c.Consumer], name: c.Consumer}
+	r.consumers[c.Name] = h
 	h.gates = r.gatesFor(append([]string{c.Consumer}, c.Inbound...)...)
 	return ch.Handle(h.handle)
 }
@@ -45,7 +50,7 @@ func (c *consumer) handle(ctx context.Context, m *engine.Message) engine.Result 
 			c.gates.release()
 			continue
 		}
-		if v.end == held || v.end == dead {
+		if v.end == held || v.end == dead || v.end == blocked {
 			p.rewind(mark{})
 			c.gates.release()
 			return c.refusal(ctx, v)
@@ -69,6 +74,8 @@ func (c *consumer) refusal(ctx context.Context, v verdict) engine.Result {
 		return engine.Result{Verdict: engine.Stop}
 	case v.end == dead:
 		return engine.Result{Verdict: engine.Dead, Reason: v.reason}
+	case v.end == blocked:
+		return engine.Result{Verdict: engine.Hold, Delay: v.delay, Reason: v.reason}
 	}
 	return engine.Result{Verdict: engine.Retry, Delay: v.delay, Reason: v.reason}
 }
@@ -106,8 +113,24 @@ func (c *consumer) write(m *plugins.Message, created time.Time) verdict {
 	for _, h := range m.Headers {
 		r.Headers = append(r.Headers, connect.Header(h))
 	}
-	if err := c.output.Write(&r); err != nil {
+	err := c.output.Write(&r)
+	switch {
+	case errors.Is(err, connect.ErrUnfit): // this message's fault: the output works
 		return verdict{end: held, reason: err.Error()}
+	case err != nil:
+		return c.blocked(fmt.Sprintf("output %s: %v", c.name, err))
+	}
+	if waited := c.hold.worked(time.Now()); waited > 0 {
+		c.router.log.Info().Str("output", c.name).Dur("waited", waited).Msg("the output works again")
 	}
 	return verdict{}
+}
+
+// blocked keeps a message, and all behind it, until the output works again.
+func (c *consumer) blocked(reason string) verdict {
+	wait, news := c.hold.failed(reason, time.Now())
+	if news {
+		c.router.log.Warn().Str("output", c.name).Str("reason", reason).Msg("the output fails; its messages wait and no attempt is counted")
+	}
+	return verdict{end: blocked, delay: wait, reason: reason}
 }

@@ -24,6 +24,7 @@ const (
 	dropped     // handled; goes no further
 	held        // to be tried again
 	dead        // for the dead letters
+	blocked     // to be tried again without counting: not the message is at fault
 )
 
 // verdict is an end with what belongs to it.

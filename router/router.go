@@ -38,23 +38,24 @@ type Options struct {
 
 // Router is one running node.
 type Router struct {
-	options  Options
-	config   *config.Config
-	log      zerolog.Logger
-	node     string
-	storage  string
-	nats     *natsserver.Server // nil with nats.servers
-	natsURL  string
-	engine   *engine.Connection
-	host     *plugins.Host
-	state    lateState
-	stages   map[string]*stage
-	outputs  map[string]connect.Output
-	sinks    []*sink          // of the inputs, in the configuration's order
-	outgates map[string]gates // of each channel's outbound filters
-	http     *admin.Server
-	info     nodeInfo
-	letters  sync.Map // ids of inputs' dead letters that somebody redrives or drops
+	options   Options
+	config    *config.Config
+	log       zerolog.Logger
+	node      string
+	storage   string
+	nats      *natsserver.Server // nil with nats.servers
+	natsURL   string
+	engine    *engine.Connection
+	host      *plugins.Host
+	state     lateState
+	stages    map[string]*stage
+	outputs   map[string]connect.Output
+	consumers map[string]*consumer // by channel; complete before anything asks for the status
+	sinks     []*sink              // of the inputs, in the configuration's order
+	outgates  map[string]gates     // of each channel's outbound filters
+	http      *admin.Server
+	info      nodeInfo
+	letters   sync.Map // ids of inputs' dead letters that somebody redrives or drops
 
 	stop    context.CancelFunc // ends inputs and ticks
 	work    sync.WaitGroup
@@ -72,7 +73,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*Router, error) {
 	if o.Stdout == nil {
 		o.Stdout = os.Stdout
 	}
-	r := &Router{options: o, config: c, log: o.Logger, stages: map[string]*stage{}, outputs: map[string]connect.Output{}, outgates: map[string]gates{}}
+	r := &Router{options: o, config: c, log: o.Logger, stages: map[string]*stage{}, outputs: map[string]connect.Output{}, consumers: map[string]*consumer{}, outgates: map[string]gates{}}
 	for _, step := range []func(context.Context) error{r.listen, r.loadPlugins, r.startNATS, r.openOutputs, r.openEngine, r.join, r.consume} {
 		if err := step(ctx); err != nil {
 			r.abandon()

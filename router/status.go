@@ -34,6 +34,9 @@ func (r *Router) Status() admin.Status {
 		if r.engine.Channel(c.Name) == nil {
 			info.State = "this node was kicked from it, or left it: a restart joins it anew"
 		}
+		if h := r.consumers[c.Name]; h != nil {
+			info.State = h.hold.state()
+		}
 		s.Channels = append(s.Channels, info)
 	}
 	for _, a := range r.engine.Accounts() {

@@ -3,14 +3,17 @@ package router
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/getevo/rmds-router/engine"
 	"github.com/getevo/rmds-router/router/config"
+	"github.com/getevo/rmds-router/router/connect"
 )
 
 // Every error is one line that names its place, and nothing is left behind.
@@ -86,7 +89,7 @@ func TestTheEmbeddedServerAsksForCredentials(t *testing.T) {
 
 func TestAnOutputThatFailsIsTriedAgain(t *testing.T) {
 	f := newFolder(t)
-	r := f.start("delivery: {retry_interval: 5ms, max_retry_attempts: 1000}\nchannels: [{name: a, own: true, consumer: out}]\noutputs: [{name: out, type: file, path: DIR/dir/out.txt}]\n")
+	r := f.start("delivery: {retry_interval: 5ms, max_retry_attempts: 1}\nchannels: [{name: a, own: true, consumer: out}]\noutputs: [{name: out, type: file, path: DIR/dir/out.txt}]\n")
 	send(t, r, "a", "one")
 	account(t, r, "a", 1)
 	// Its file is moved away and a folder stands in its place.
@@ -99,6 +102,9 @@ func TestAnOutputThatFailsIsTriedAgain(t *testing.T) {
 		sent++
 		return strings.Contains(f.log.String(), "is a directory"), f.log.String()
 	})
+	if state := r.Status().Channels[0].State; !strings.HasPrefix(state, "blocked since 20") || !strings.Contains(state, "output out: ") || !strings.Contains(state, "is a directory") {
+		t.Errorf("the channel's state is %q", state)
+	}
 	if err := os.Remove(f.file("dir/out.txt")); err != nil {
 		t.Fatal(err)
 	}
@@ -107,5 +113,46 @@ func TestAnOutputThatFailsIsTriedAgain(t *testing.T) {
 	}
 	if got := f.read("dir/out.txt"); !strings.HasPrefix(got, "two\n") {
 		t.Errorf("got %q", got)
+	}
+	if state := r.Status().Channels[0].State; state != "" {
+		t.Errorf("the channel's state is %q", state)
+	}
+}
+
+// picky is an output that cannot take everything.
+type picky struct{ err error }
+
+func (p *picky) Write(*connect.Record) error { return p.err }
+func (p *picky) Close() error                { return nil }
+
+func TestWhatAnOutputWillNeverTakeCostsAttempts(t *testing.T) {
+	out := &picky{}
+	c := &consumer{router: &Router{log: zerolog.Nop()}, output: out, name: "o"}
+	for i, step := range []struct {
+		err   error
+		want  engine.Result
+		state string
+	}{
+		{nil, engine.Result{}, ""},
+		{fmt.Errorf("no JSON: %w", connect.ErrUnfit), engine.Result{Verdict: engine.Retry, Reason: "no JSON: " + connect.ErrUnfit.Error()}, ""},
+		{errors.New("away"), engine.Result{Verdict: engine.Hold, Delay: firstHold, Reason: "output o: away"}, "output o: away"},
+		{errors.New("gone"), engine.Result{Verdict: engine.Hold, Delay: 2 * firstHold, Reason: "output o: gone"}, "output o: gone"},
+		{nil, engine.Result{}, ""},
+		{errors.New("away"), engine.Result{Verdict: engine.Hold, Delay: firstHold, Reason: "output o: away"}, "output o: away"},
+	} {
+		out.err = step.err
+		got := c.handle(t.Context(), &engine.Message{})
+		if got.Verdict != step.want.Verdict || got.Delay != step.want.Delay || got.Reason != step.want.Reason {
+			t.Errorf("step %d: %+v, want %+v", i, got, step.want)
+		}
+		if state := c.hold.state(); !strings.HasSuffix(state, step.state) || (state == "") != (step.state == "") {
+			t.Errorf("step %d: state %q", i, state)
+		}
+	}
+	var h hold
+	for range 20 {
+		if wait, _ := h.failed("x", time.Now()); wait > longHold {
+			t.Errorf("waits %v", wait)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"encoding/base64"
+	"errors"
 	"io"
 	"strconv"
 	"sync"
@@ -21,9 +22,13 @@ type Record struct {
 	Data                []byte
 }
 
+// ErrUnfit means that an output will never take this message, however often it is tried: its content is wrong, not the output. An output wraps it.
+var ErrUnfit = errors.New("the output cannot take this message")
+
 // Output takes messages out of the router. Its methods may be called from several goroutines.
 type Output interface {
-	// Write returns nil once the message has arrived. After an error nothing of it counts as written, and the caller tries again.
+	// Write returns nil once the message has arrived. After an error nothing of it counts as written, and the caller tries again: an error that
+	// wraps ErrUnfit costs the message an attempt, any other holds everything up until the output works again.
 	Write(r *Record) error
 	Close() error
 }

@@ -103,7 +103,7 @@ const (
 	Ack   Kind = iota + 1
 	Retry      // costs an attempt; the next follows after Delay
 	Dead       // to the dead letters at once
-	Void       // nothing happened: the engine is stopping
+	Void       // nothing happened: the engine is stopping, or the consumer cannot judge now for the Reason given; it is asked again after Delay
 )
 
 // Verdict is the outcome of an attempt.

@@ -140,13 +140,15 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 			return l.bury(it, d, tried, orText(d.LastError, "no attempt succeeded"))
 		}
 		if ch.writes.Load() && l.box.log.Full() {
-			l.block(it, true)
+			l.block(it, noRoom)
 			if !l.pause(roomRetry) {
 				return false
 			}
 			continue
 		}
-		l.block(it, false)
+		if l.waits == noRoom {
+			l.block(it, "")
+		}
 		select {
 		case ch.turns <- struct{}{}:
 		case <-l.box.ctx.Done():
@@ -179,6 +181,7 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 			v.discard()
 		}
 		<-ch.turns
+		l.block(it, v.holds())
 		switch v.Kind {
 		case Ack:
 			if careful {
@@ -190,6 +193,9 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		case Dead:
 			return l.bury(it, d, tried+1, orText(v.Reason, "rejected by its handler"))
 		case Void:
+			if careful && !l.tried(it, key, tried) { // the process has survived it, so it was no attempt
+				return false
+			}
 			if !l.pause(v.Delay) {
 				return false
 			}
@@ -211,17 +217,28 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 // roomRetry is how often a lane looks whether the store has room again.
 const roomRetry = 250 * time.Millisecond
 
-// block tells the sender that nothing moves for want of room, or that it does again. No attempt is counted meanwhile.
-func (l *receiver) block(it *item, blocked bool) {
-	if l.waits == blocked {
+// noRoom is why a lane is blocked whose handler's effects could not be stored.
+const noRoom = "the store has no room"
+
+// holds is why the consumer could not give a verdict; empty if it gave one, or the inbox stops.
+func (v *Verdict) holds() string {
+	if v.Kind != Void {
+		return ""
+	}
+	return v.Reason
+}
+
+// block tells the sender why nothing moves, or, with an empty reason, that it does again. No attempt is counted meanwhile.
+func (l *receiver) block(it *item, why string) {
+	if l.waits == why {
 		return
 	}
-	l.waits = blocked
+	l.waits = why
 	l.mu.Lock()
-	l.blocked = blocked
+	l.blocked = why
 	l.mu.Unlock()
 	notify(l.say)
-	if blocked {
+	if why == noRoom {
 		l.box.opt.Event(Event{Kind: NoRoom, Node: l.node, Channel: it.channel})
 	}
 }

@@ -25,11 +25,11 @@ type receiver struct {
 	queued    int                 // bytes
 	refused   map[string]*refusal // channels of the session of which nothing is taken
 	gap       bool
-	starved   int  // bytes of the large batch that waits for its turn; 0: none does
-	unsaid    int  // bytes taken since the last status
-	busy      bool // a message is being handed over, or waits for its next attempt
-	blocked   bool // a message waits for room in the store
-	opened    bool // an open is to be answered
+	starved   int    // bytes of the large batch that waits for its turn; 0: none does
+	unsaid    int    // bytes taken since the last status
+	busy      bool   // a message is being handed over, or waits for its next attempt
+	blocked   string // why a message cannot be handed over, or its consumer gives no verdict; empty: nothing of that
+	opened    bool   // an open is to be answered
 	answer    []wire.StatusChannel
 	lost      bool // the session is unknown or void: tell the sender
 	saidAt    time.Duration
@@ -43,8 +43,8 @@ type receiver struct {
 	say  chan struct{} // capacity 1: there is something to report
 
 	// owned by handover
-	waits    bool // as blocked
-	careful  bool // the process died before: the first message runs alone
+	waits    string // as blocked
+	careful  bool   // the process died before: the first message runs alone
 	attempts map[attemptKey]int
 }
 

@@ -110,6 +110,10 @@ func (b *Inbox) redrive(ctx context.Context, id int64, release func()) (done <-c
 	if err != nil {
 		return nil, err
 	}
+	if ch.writes.Load() && b.log.Full() {
+		<-ch.turns
+		return nil, fmt.Errorf("%w: %s", ErrHeld, noRoom)
+	}
 	v := ch.consumer(b.ctx, &Delivery{Sender: letter.Sender, Node: letter.Node, Channel: letter.Channel, Run: letter.Run, Seq: letter.Seq, Message: *m,
 		Attempt: letter.Attempts + 1, LastError: letter.Reason})
 	if v.Kind != Ack {

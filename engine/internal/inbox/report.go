@@ -54,8 +54,8 @@ func (l *receiver) status() *wire.Status {
 	switch {
 	case l.lost:
 		st.State, l.lost = wire.Unknown, false
-	case l.full() || l.blocked || l.starved > 0:
-		st.State = wire.Blocked
+	case l.full() || l.blocked != "" || l.starved > 0:
+		st.State, st.Reason = wire.Blocked, l.blocked
 	case l.gap:
 		st.State = wire.Gap
 	case l.busy:
