@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/failpoint"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -124,6 +125,10 @@ func (l *receiver) skip(it *item, s wire.Skip) {
 
 // deliver brings one message to its end: handled, expired, or dead. It returns false if the inbox stops first, or the store fails.
 func (l *receiver) deliver(it *item, d *Delivery) bool {
+	if planted.NodeDedupe && d.Seq <= l.known(d.Channel) {
+		l.advance(it, d.Seq, func(t *wire.Totals) { t.Handled++ })
+		return true
+	}
 	key := attemptKey{d.Channel, it.join, d.Run, d.Seq}
 	tried := l.attempts[key]
 	if tried == 0 && l.expired(it, &d.Message) {

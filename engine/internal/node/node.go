@@ -81,7 +81,11 @@ func Open(o Options) (*Node, error) {
 	so := o.Store
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
-		return wire.SealBatch(nil, wire.BatchHead(h), segments, o.Compress)
+		blob := wire.SealBatch(nil, wire.BatchHead(h), segments, o.Compress)
+		if planted.EarlyFrame {
+			n.out.Leak(store.Batch{Run: h.Run, Channel: h.Channel, First: h.First, Last: h.Last, Prev: h.Prev, Blob: blob})
+		}
+		return blob
 	}
 	so.SealHead = func(h store.BatchHead, segments [][]byte) []byte { return wire.SealHead(wire.BatchHead(h), segments) }
 	so.Check = func(blob []byte) error { _, err := wire.ParseBatch(blob); return err }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -43,11 +44,21 @@ type feed struct {
 	event  func(Event)
 	blocks *blocks
 	out    built
-	part   []byte // a piece of a large batch
+	part   []byte            // a piece of a large batch
+	past   map[string]uint64 // of a planted bug: how far the stored skips were sent
+}
+
+// forget is the planted bug of skips that a rewind brings back.
+func (f *feed) forget(b *store.Batch, stored []store.SkipRange) []store.SkipRange {
+	if f.past[b.Channel] >= b.Last {
+		return nil
+	}
+	f.past[b.Channel] = b.Last
+	return stored
 }
 
 func newFeed(log Log, blocks *blocks, reader store.ID, event func(Event)) *feed {
-	return &feed{log: log, blocks: blocks, reader: reader, event: event, ahead: map[string][]store.Batch{}}
+	return &feed{log: log, blocks: blocks, reader: reader, event: event, ahead: map[string][]store.Batch{}, past: map[string]uint64{}}
 }
 
 func (f *feed) reset() { clear(f.ahead) }
@@ -257,6 +268,9 @@ func (f *feed) skips(b *store.Batch, after uint64, room frameRoom) ([]wire.Skip,
 	stored, err := f.log.Skips(b.Channel, f.reader, room.join(b.Channel), from, b.Last)
 	if err != nil {
 		return nil, fmt.Errorf("read the skips of channel %s: %w", b.Channel, err)
+	}
+	if planted.ForgottenSkips {
+		stored = f.forget(b, stored)
 	}
 	var out []wire.Skip
 	for _, s := range stored {

@@ -51,6 +51,7 @@ type group struct {
 	count    int
 	bytes    int
 	full     bool
+	stolen   int // how many segments a planted bug took
 	done     chan struct{}
 	err      error
 	async    []func(error)
@@ -161,7 +162,20 @@ func (g *gatherer) take(gr *group) []store.Segment {
 	g.seal(gr)
 	g.group = nil
 	close(g.taken)
-	return gr.segments
+	return gr.segments[gr.stolen:]
+}
+
+// steal is the planted bug of a commit of positions that takes a group which is still being filled, and whose senders wait for another.
+func (g *gatherer) steal() []store.Segment {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.group == nil {
+		return nil
+	}
+	g.seal(g.group)
+	segments := g.group.segments[g.group.stolen:]
+	g.group.stolen = len(g.group.segments)
+	return segments
 }
 
 func (g *gatherer) buffer() []byte {

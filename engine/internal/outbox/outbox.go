@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/failpoint"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -251,7 +252,11 @@ func (b *Outbox) store() error {
 		return nil
 	}
 	failpoint.Pass("outbox.before-record")
-	return b.log.Do(&store.Tx{Readers: changes, Must: true})
+	tx := store.Tx{Readers: changes, Must: true}
+	if planted.StolenBatch {
+		tx.Take = b.gather.steal
+	}
+	return b.log.Do(&tx)
 }
 
 // Counts are the outbox's counters since the start.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/getevo/rmds-router/engine/internal/failpoint"
 	"github.com/getevo/rmds-router/engine/internal/lane"
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -33,6 +34,7 @@ type stream struct {
 	fresh    bool // the connection, or the reader's run, is new: back-offs are void
 	up       bool
 	statuses []*wire.Status
+	leaked   []store.Batch // of a planted bug
 	wake     chan struct{}
 
 	// owned by run
@@ -250,6 +252,9 @@ func (s *stream) event(k EventKind, channel, detail string) {
 // pump sends frames while there is room and something to send.
 func (s *stream) pump() {
 	s.readAgain = 0
+	if planted.EarlyFrame {
+		s.sendLeaked()
+	}
 	for s.machine.Room() {
 		f, err := s.feed.next(s.machine, s.room())
 		if errors.Is(err, errMoved) {

@@ -17,8 +17,13 @@ const (
 	NameLeaveByAbsence  = "leave-by-absence"
 	NameSameRun         = "sequence-reused"
 	NameStaleAck        = "stale-ack-after-restore"
+	NameNodeDedupe      = "dedupe-by-node-id"
+	NameEarlyFrame      = "frame-before-durable"
+	NameForgottenSkips  = "skip-resurrected"
+	NameStolenBatch     = "positions-take-a-batch"
+	NameOverlayPerLane  = "overlay-per-lane"
 )
 
 // Names lists the bugs.
 var Names = []string{NameAckBeforeCommit, NameAckUnconsumed, NameEffectApart, NameNormalSync, NameOverlap, NameForgottenMark,
-	NameLeaveByAbsence, NameSameRun, NameStaleAck}
+	NameLeaveByAbsence, NameSameRun, NameStaleAck, NameNodeDedupe, NameEarlyFrame, NameForgottenSkips, NameStolenBatch, NameOverlayPerLane}

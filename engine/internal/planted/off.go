@@ -16,4 +16,9 @@ const (
 	LeaveByAbsence  = false
 	SameRun         = false
 	StaleAck        = false
+	NodeDedupe      = false
+	EarlyFrame      = false
+	ForgottenSkips  = false
+	StolenBatch     = false
+	OverlayPerLane  = false
 )

@@ -28,4 +28,14 @@ var (
 	SameRun = chosen == NameSameRun
 	// StaleAck: a sender believes its own record of a reader's position rather than the reader, when that is further.
 	StaleAck = chosen == NameStaleAck
+	// NodeDedupe: what is known of a sender is kept by its node id, so that the first messages of its next database count as had.
+	NodeDedupe = chosen == NameNodeDedupe
+	// EarlyFrame: a frame leaves while the transaction of its batch is under way.
+	EarlyFrame = chosen == NameEarlyFrame
+	// ForgottenSkips: a sender forgets a skip once it has sent it, so that a rewind brings the messages back.
+	ForgottenSkips = chosen == NameForgottenSkips
+	// StolenBatch: a commit of positions alone takes with it what senders have gathered so far.
+	StolenBatch = chosen == NameStolenBatch
+	// OverlayPerLane: a plugin's uncommitted state is kept per sender, not per plugin.
+	OverlayPerLane = chosen == NameOverlayPerLane
 )

@@ -293,7 +293,7 @@ func (c *checker) handed(i int, e *Event) {
 	if m.accepted < 0 && !m.unknown && e.Node != e.Sender {
 		c.bad(Early, "#%d %s: its sender was not told yet that it is durable", i, e)
 	}
-	if n := c.running[pair{e.Node, e.Channel}]; n > 0 {
+	if n := c.running[pair{e.Node, e.Channel}]; n >= c.parallel(e.Node, e.Channel) {
 		c.bad(Overlap, "#%d %s: its channel's handler was still running", i, e)
 	}
 	c.running[pair{e.Node, e.Channel}]++
@@ -306,6 +306,16 @@ func (c *checker) handed(i int, e *Event) {
 	}
 	c.revived(i, e, f, m)
 	c.take(i, e, f)
+}
+
+// parallel is how many of a channel's messages may be in its handler.
+func (c *checker) parallel(node, channel string) int {
+	for i := range c.h.Readings {
+		if r := &c.h.Readings[i]; r.Node == node && r.Channel == channel {
+			return max(r.Parallel, 1)
+		}
+	}
+	return 1
 }
 
 // revived finds a message that comes for the first time after a later one of the same run: it had been skipped.

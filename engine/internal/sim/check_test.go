@@ -28,6 +28,7 @@ func good() *History {
 		state[key] = 1
 	}
 	h.Final.State = map[string]map[string]map[string]int{"r": {"c": state}}
+	h.Final.Sums = map[string]map[string]int{"r": {"c": 3}}
 	three := Totals{Handled: 3}
 	h.Final.Accounts = []Account{{Sender: "w", Reader: "r", Channel: "c", Accepted: 3, Said: three, Has: three}, {Sender: "r", Reader: "w", Channel: "d", Accepted: 3, Said: three, Has: three}}
 	return h
@@ -132,6 +133,8 @@ func TestBadHistories(t *testing.T) {
 		"durable and again":                  {Again, func(h *History) { crash(h, 2) }},
 		"a place that went back":             {Forgotten, func(h *History) { h.Events = append(h.Events, audit(0, 2)); crash(h, 1) }},
 		"an ack before its commit":           {EarlyAck, func(h *History) { h.Events = append(h.Events, audit(3, 2)) }},
+		"a message before it is durable":     {Early, func(h *History) { h.insert(h.find(Returned, "w2")+1, h.remove(Accepted, "w2")) }},
+		"a skip that came to life":           {Revived, func(h *History) { revive(h) }},
 		"a message lost": {Loss, func(h *History) {
 			h.remove(Handed, "w3")
 			h.remove(Acked, "w3")
@@ -159,6 +162,7 @@ func TestBadHistories(t *testing.T) {
 		}},
 		"an effect twice":             {Effect, func(h *History) { h.Final.State["r"]["c"]["w2"] = 2 }},
 		"an effect missing":           {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2") }},
+		"a sum that lost a write":     {Effect, func(h *History) { h.Final.Sums["r"]["c"] = 2 }},
 		"an emit without its effect":  {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2"); h.remove(Acked, "w2") }},
 		"an effect without its emit":  {Effect, func(h *History) { h.Final.State["r"]["c"]["w9"] = 1 }},
 		"no balance":                  {Accounting, func(h *History) { h.Final.Accounts[0].Accepted = 4 }},
@@ -198,6 +202,14 @@ func swap(h *History, a, b string) {
 		h.Events[i], h.Events[j] = h.Events[j], h.Events[i]
 	}
 	h.insert(2, h.remove(Invoked, b), h.remove(Accepted, b))
+}
+
+// revive makes w2 come for the first time after w3, and after a restart that forgets the order.
+func revive(h *History) {
+	h.Events = append(h.Events, Event{Kind: Stopped, Node: "r", Run: 1}, Event{Kind: Started, Node: "r", Run: 2})
+	for _, k := range []Kind{Handed, Acked, Returned} {
+		h.Events = append(h.Events, h.remove(k, "w2"))
+	}
 }
 
 func four(a *Account) { a.Accepted, a.Said.Handled, a.Has.Handled = 4, 4, 4 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -132,11 +133,21 @@ func (c *consumer) handle(_ context.Context, m *engine.Message) engine.Result {
 	if c.join.emitTo != "" {
 		c.emit(&r, key)
 	}
+	if !c.run.plugin(c.join.channel, m.Sender).count(&r) {
+		if e := r.Settled; e != nil {
+			e(errVoid)
+		}
+		return engine.Result{Verdict: engine.Stop}
+	}
 	if !c.record(c.event(Acked, key, m)) {
+		r.Queued()
+		r.Settled(errVoid)
 		return engine.Result{Verdict: engine.Stop}
 	}
 	return r
 }
+
+var errVoid = errors.New("the call is void")
 
 func (c *consumer) emit(r *engine.Result, cause string) {
 	key := emitKey(c.run.n.plan.id, cause)

@@ -116,6 +116,8 @@ type Final struct {
 	Accounts  []Account
 	// State tells how often each handled message's effect is in a node's state: node, channel, key.
 	State map[string]map[string]map[string]int
+	// Sums is what the plugins of each node and channel have counted.
+	Sums map[string]map[string]int
 }
 
 // Reading says what a node does with a channel that it reads.
@@ -123,6 +125,7 @@ type Reading struct {
 	Node, Channel string
 	Effects       bool // its handler counts messages in the state, and emits one for each if EmitTo is set
 	EmitTo        string
+	Parallel      int // how many messages its handler may see at a time, each of another sender; 0: 1
 }
 
 // History is all that a simulation saw. Its methods are safe for concurrent use.

@@ -40,6 +40,7 @@ type run struct {
 	abort    func()
 	mu       sync.Mutex
 	channels map[string]*engine.Channel // under mu
+	plugins  map[string]*plugin         // under mu
 	tokens   chan int                   // how many messages to send now
 	ending   chan struct{}              // closed: no more sends
 	dead     chan struct{}              // closed: the process is gone; what it still does has no meaning
@@ -59,7 +60,7 @@ func (n *node) start(why string) {
 		return
 	}
 	n.runs++
-	r := &run{n: n, number: n.runs, c: connection, abort: h.Abort, channels: map[string]*engine.Channel{}, tokens: make(chan int, 64),
+	r := &run{n: n, number: n.runs, c: connection, abort: h.Abort, channels: map[string]*engine.Channel{}, plugins: map[string]*plugin{}, tokens: make(chan int, 64),
 		ending: make(chan struct{}), dead: make(chan struct{})}
 	n.run = r
 	cross := n.plan.late == 0

@@ -98,7 +98,7 @@ func newPlan(r *rand.Rand) *plan {
 func config(r *rand.Rand, p *plan) engine.Config {
 	c := engine.Config{
 		EnableCompression: chance(r, 0.5), MaxRetryAttempts: pick(r, 3, 10), MaxInFlight: pick(r, 1, 8, 4096), MaxBytesInFlight: pick(r, 16<<10, 8<<20),
-		MaxMessagesPerReceiver: pick(r, 0, 0, 12), ParallelSenders: 1,
+		MaxMessagesPerReceiver: pick(r, 0, 0, 12), ParallelSenders: pick(r, 1, 1, 2),
 		StorageMaxSize: 8 << 20, // hardly ever reached, but it makes checkpoints frequent
 	}
 	if !p.backups && chance(r, 0.2) {
@@ -184,7 +184,7 @@ func (p *plan) readings() (list []Reading) {
 	for _, n := range p.nodes {
 		for _, j := range n.joins {
 			if j.reads() {
-				list = append(list, Reading{Node: n.id, Channel: j.channel, Effects: j.effects, EmitTo: j.emitTo})
+				list = append(list, Reading{Node: n.id, Channel: j.channel, Effects: j.effects, EmitTo: j.emitTo, Parallel: n.config.ParallelSenders})
 			}
 		}
 	}

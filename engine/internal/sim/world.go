@@ -280,7 +280,7 @@ func (w *world) inbound(reader *node, sender, channel string, join uint64) (engi
 // end takes down how everything is, and closes all nodes.
 func (w *world) end() {
 	f := &w.history.Final
-	f.State = map[string]map[string]map[string]int{}
+	f.State, f.Sums = map[string]map[string]map[string]int{}, map[string]map[string]int{}
 	w.audit()
 	for _, n := range w.nodes {
 		if n.run == nil {
@@ -289,7 +289,7 @@ func (w *world) end() {
 		for _, a := range n.run.c.Accounts() {
 			f.Accounts = append(f.Accounts, w.account(n, a))
 		}
-		f.State[n.plan.id] = map[string]map[string]int{}
+		f.State[n.plan.id], f.Sums[n.plan.id] = map[string]map[string]int{}, map[string]int{}
 		for _, j := range n.plan.joins {
 			if !j.effects {
 				continue
@@ -299,6 +299,11 @@ func (w *world) end() {
 				w.trouble(n, "read the state: %v", err)
 			}
 			f.State[n.plan.id][j.channel] = counts
+			sum, err := n.run.sum(j.channel)
+			if err != nil {
+				w.trouble(n, "read the sum: %v", err)
+			}
+			f.Sums[n.plan.id][j.channel] = sum
 		}
 	}
 	slices.SortFunc(f.Accounts, func(a, b Account) int {
