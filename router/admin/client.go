@@ -96,6 +96,27 @@ func (c *Client) Send(ctx context.Context, channel string, m Outgoing) (*Receipt
 	return &receipt, nil
 }
 
+// Counter asks for a plugin's durable key that is a counter; 0 if there is no such key.
+func (c *Client) Counter(ctx context.Context, plugin, key string) (int64, error) {
+	query := url.Values{"prefix": {key}, "limit": {"1"}}
+	response, err := c.do(ctx, http.MethodGet, "/api/v1/plugins/"+url.PathEscape(plugin)+"/state?"+query.Encode(), nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	var page struct{ Entries []entryJSON }
+	if err := json.NewDecoder(response.Body).Decode(&page); err != nil {
+		return 0, fmt.Errorf("read the keys of %s: %w", plugin, err)
+	}
+	if len(page.Entries) == 0 || string(page.Entries[0].Key) != key {
+		return 0, nil
+	}
+	if page.Entries[0].Int == nil {
+		return 0, fmt.Errorf("the key %s of %s is no counter", key, plugin)
+	}
+	return *page.Entries[0].Int, nil
+}
+
 // Tail calls f with the channel's messages until ctx is done or f fails, and lost with how many were missed for reading too
 // slowly. started is called once the router watches.
 func (c *Client) Tail(ctx context.Context, channel string, started func(), f func(Event) error, lost func(n int64)) error {
