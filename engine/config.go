@@ -24,6 +24,8 @@ type Config struct {
 
 	// NATSServers are the servers to connect to; the scheme may be left out.
 	NATSServers []string `config:"nats.servers"`
+	// NATSPoolSize is how many connections to NATS the lanes are spread over: everything between two nodes goes over one of them at each end. At most 64.
+	NATSPoolSize int `config:"nats.pool_size"`
 	// NATSPrefix starts every subject. It ends with a dot.
 	NATSPrefix string `config:"nats.prefix"`
 	// ManagementChannel, DiscoveryChannel and KeepaliveChannel are the subject tokens after the prefix for these three kinds of traffic.
@@ -121,6 +123,7 @@ const mostMessageSize = (64 << 20) >> (3 * (1 - bits.UintSize/64))
 func DefaultConfig() *Config {
 	return &Config{
 		NATSServers:                []string{"nats://127.0.0.1:4222"},
+		NATSPoolSize:               1,
 		NATSPrefix:                 "rmds.",
 		ManagementChannel:          "management",
 		DiscoveryChannel:           "discovery",

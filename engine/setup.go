@@ -16,6 +16,7 @@ import (
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/transport"
 	"github.com/getevo/rmds-router/engine/internal/transport/natsconn"
+	"github.com/getevo/rmds-router/engine/internal/transport/pool"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
@@ -96,13 +97,25 @@ func hostName() string {
 	return legal
 }
 
+// dial makes a connection that has not started.
+func (s *setup) dial() transport.Conn {
+	c := &s.config
+	if s.harness.Dial != nil {
+		return s.harness.Dial(c.NodeID)
+	}
+	return natsconn.New(natsconn.Options{Servers: c.NATSServers, Name: "rmds-router " + c.NodeID, NATS: s.nats})
+}
+
 func (s *setup) nodeOptions() node.Options {
 	c := &s.config
-	var conn transport.Conn
-	if s.harness.Dial != nil {
-		conn = s.harness.Dial(c.NodeID)
-	} else {
-		conn = natsconn.New(natsconn.Options{Servers: c.NATSServers, Name: "rmds-router " + c.NodeID, NATS: s.nats})
+	subjects := wire.Subjects{Prefix: c.NATSPrefix, Management: c.ManagementChannel, Discovery: c.DiscoveryChannel, Keepalive: c.KeepaliveChannel}
+	conn := s.dial()
+	if c.NATSPoolSize > 1 {
+		conns := []transport.Conn{conn}
+		for len(conns) < c.NATSPoolSize {
+			conns = append(conns, s.dial())
+		}
+		conn = pool.New(conns, subjects.PeerTo, subjects.PeerFrom)
 	}
 	sync := string(c.StorageSync)
 	if planted.NormalSync {
@@ -111,7 +124,8 @@ func (s *setup) nodeOptions() node.Options {
 	return node.Options{
 		Store:    store.Options{Path: c.StoragePath, VFS: s.harness.VFS, NoLock: s.harness.VFS != "", Sync: sync, NodeID: c.NodeID, MaxSize: c.StorageMaxSize, Reserve: c.StorageReserve},
 		Conn:     conn,
-		Subjects: wire.Subjects{Prefix: c.NATSPrefix, Management: c.ManagementChannel, Discovery: c.DiscoveryChannel, Keepalive: c.KeepaliveChannel},
+		Pooled:   c.NATSPoolSize > 1,
+		Subjects: subjects,
 		Version:  s.version,
 		Logger:   s.logger,
 
@@ -124,6 +138,9 @@ func (s *setup) nodeOptions() node.Options {
 }
 
 var overflows = map[Overflow]outbox.Overflow{OverflowReject: outbox.Reject, OverflowDropOldest: outbox.DropOldest, OverflowDropNewest: outbox.DropNewest}
+
+// maxPool bounds NATSPoolSize.
+const maxPool = 64
 
 // Validate reports every value that cannot be used, all at once, each with the field's name. Errors wrap ErrConfig.
 func (c *Config) Validate() error {
@@ -145,6 +162,9 @@ func (c *Config) Validate() error {
 	if _, ok := overflows[c.Overflow]; !ok {
 		bad("Overflow", fmt.Sprintf("%q is none of reject, drop_oldest and drop_newest", c.Overflow))
 	}
+	if c.NATSPoolSize > maxPool {
+		bad("NATSPoolSize", fmt.Sprintf("the most is %d", maxPool))
+	}
 	if c.MaxMessageSize > mostMessageSize {
 		bad("MaxMessageSize", fmt.Sprintf("the most is %d MiB on a %d-bit machine", mostMessageSize>>20, bits.UintSize))
 	}
@@ -152,7 +172,7 @@ func (c *Config) Validate() error {
 		bad("StorageMaxSize", "is negative")
 	}
 	for field, d := range map[string]int64{"ACKTimeout": int64(c.ACKTimeout), "DeliveryRetryInterval": int64(c.DeliveryRetryInterval), "MaxRetryAttempts": int64(c.MaxRetryAttempts),
-		"MaxInFlight": int64(c.MaxInFlight), "MaxBytesInFlight": int64(c.MaxBytesInFlight), "MaxMessageSize": int64(c.MaxMessageSize), "ParallelSenders": int64(c.ParallelSenders),
+		"NATSPoolSize": int64(c.NATSPoolSize), "MaxInFlight": int64(c.MaxInFlight), "MaxBytesInFlight": int64(c.MaxBytesInFlight), "MaxMessageSize": int64(c.MaxMessageSize), "ParallelSenders": int64(c.ParallelSenders),
 		"HopLimit": int64(c.HopLimit), "DrainTimeout": int64(c.DrainTimeout), "KeepaliveInterval": int64(c.KeepaliveInterval), "NodeOfflineTimeout": int64(c.NodeOfflineTimeout),
 		"DiscoveryBroadcastInterval": int64(c.DiscoveryBroadcastInterval), "ExpiredNodeCleanupInterval": int64(c.ExpiredNodeCleanupInterval),
 		"DeliveredMessageRetention": int64(c.DeliveredMessageRetention), "MessageCleanupInterval": int64(c.MessageCleanupInterval)} {
@@ -169,6 +189,7 @@ func (c *Config) Validate() error {
 // fill sets every zero field to its default.
 func (c *Config) fill() {
 	d := DefaultConfig()
+	or(&c.NATSPoolSize, d.NATSPoolSize)
 	or(&c.NATSPrefix, d.NATSPrefix)
 	or(&c.ManagementChannel, d.ManagementChannel)
 	or(&c.DiscoveryChannel, d.DiscoveryChannel)

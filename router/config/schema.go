@@ -109,7 +109,7 @@ var choices = map[string][]string{
 
 // later are keys that belong to the product and have no effect in this version. Accepting them would be a promise not kept.
 var later = []string{
-	"nats.pool_size", "nats.embedded.leafnodes", "nats.embedded.config_file",
+	"nats.embedded.leafnodes", "nats.embedded.config_file",
 	"security", "channels.journal", "http.token_file", "http.hosts",
 }
 

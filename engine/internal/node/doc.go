@@ -25,6 +25,7 @@ var (
 type Options struct {
 	Store    store.Options // Path, VFS, Sync, NodeID, MaxSize; the rest is set here
 	Conn     transport.Conn
+	Pooled   bool // Conn spreads peers over several connections: what comes from a peer is subscribed to by its name
 	Subjects wire.Subjects
 	Version  string
 	Logger   zerolog.Logger

@@ -24,6 +24,9 @@ func (n *Node) hear(h heard, t *ticks) {
 	if p == nil {
 		return
 	}
+	if n.opt.Pooled && change != membership.Nothing {
+		n.subscribe() // before any frame of its lanes is asked for
+	}
 	n.in.Announced(p.Node)
 	if !p.Whole {
 		n.ask()
@@ -72,9 +75,12 @@ func (n *Node) subscribe() {
 	wanted := map[string]bool{}
 	for _, j := range n.Joins() {
 		wanted[n.opt.Subjects.KeepaliveOn(j.Channel)] = true
-		if j.Role&wire.Reader != 0 {
+		if j.Role&wire.Reader != 0 && !n.opt.Pooled {
 			wanted[n.opt.Subjects.DataOn(j.Channel, n.id)] = true
 		}
+	}
+	if n.opt.Pooled {
+		n.wantPeers(wanted)
 	}
 	for pattern := range n.patterns {
 		if !wanted[pattern] {
@@ -93,6 +99,22 @@ func (n *Node) subscribe() {
 			continue
 		}
 		n.patterns[pattern] = true
+	}
+}
+
+// wantPeers adds the subjects of every peer's lanes: each peer's go by one connection, so that they keep their order.
+func (n *Node) wantPeers(wanted map[string]bool) {
+	joins := n.Joins()
+	n.mu.Lock()
+	peers := n.view.Peers()
+	n.mu.Unlock()
+	for _, p := range peers {
+		wanted[n.opt.Subjects.Status(n.id, p.Node)] = true
+		for _, j := range joins {
+			if j.Role&wire.Reader != 0 {
+				wanted[n.opt.Subjects.Data(j.Channel, n.id, p.Node)] = true
+			}
+		}
 	}
 }
 

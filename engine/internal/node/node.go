@@ -125,7 +125,11 @@ func Open(o Options) (*Node, error) {
 
 func (n *Node) connect() error {
 	s := &n.opt.Subjects
-	for _, pattern := range []string{s.OpenTo(n.id), s.StatusTo(n.id), s.DiscoveryAll(), s.ManagementTo(n.id)} {
+	patterns := []string{s.OpenTo(n.id), s.DiscoveryAll(), s.ManagementTo(n.id)}
+	if !n.opt.Pooled {
+		patterns = append(patterns, s.StatusTo(n.id))
+	}
+	for _, pattern := range patterns {
 		if err := n.conn.Subscribe(pattern); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", pattern, err)
 		}

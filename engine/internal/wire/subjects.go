@@ -112,6 +112,29 @@ func (s *Subjects) DiscoveryAll() string { return s.DiscoveryFrom("*") }
 // ManagementTo matches every management frame for node.
 func (s *Subjects) ManagementTo(node string) string { return s.ManagementFrom(node, "*") }
 
+// PeerTo names the node that a lane's frame is for, from the subject it is published on; false: the subject is of no lane.
+func (s *Subjects) PeerTo(subject string) (node string, ok bool) {
+	if !s.ofLane(subject) {
+		return "", false
+	}
+	i := strings.LastIndexByte(subject, '.')
+	return subject[strings.LastIndexByte(subject[:i], '.')+1 : i], true
+}
+
+// PeerFrom names the node that a lane's frames come from, from the pattern that is subscribed to; false: the pattern is of no lane, or
+// matches more than one node's.
+func (s *Subjects) PeerFrom(pattern string) (node string, ok bool) {
+	node = pattern[strings.LastIndexByte(pattern, '.')+1:]
+	return node, s.ofLane(pattern) && LegalName(node)
+}
+
+// ofLane tells whether a subject carries data, opens or statuses.
+func (s *Subjects) ofLane(subject string) bool {
+	rest, ok := strings.CutPrefix(subject, s.Prefix)
+	head, rest, more := strings.Cut(rest, ".")
+	return ok && more && strings.Contains(rest, ".") && (head == tokenData || head == tokenOpen || head == tokenStatus)
+}
+
 // Parse reads a subject that a message came in on. The names it returns are legal and share memory with subject. False: not one of these subjects.
 func (s *Subjects) Parse(subject string) (Address, bool) {
 	rest, ok := strings.CutPrefix(subject, s.Prefix)
