@@ -83,3 +83,44 @@ func TestARedriveThatIsHeldChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+// The time for a verdict begins when the callback has returned: as long as it runs, it is not called again, and the sender knows that it works.
+func TestTimeForAVerdictBeginsAtTheReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := enginetest.NewNetwork(t)
+		config := rmds.DefaultConfig()
+		config.ACKTimeout, config.DeliveryRetryInterval = time.Second, time.Second
+		var running, most, calls atomic.Int64
+		var late *rmds.Message
+		if err := network.ConnectWith(t, "bob", config).Join("work", rmds.ReadOnly).OnMessage(func(m *rmds.Message) {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			if calls.Add(1); string(m.Data) == "slow" {
+				time.Sleep(time.Hour)
+				_ = m.Ack()
+			} else if m.Attempt == 1 { // no verdict in time: that attempt is over, whatever is said of it later
+				late = m
+			} else {
+				if err := late.Ack(); !errors.Is(err, rmds.ErrStale) {
+					t.Errorf("a verdict on an attempt that is over: %v", err)
+				}
+				time.Sleep(10 * time.Second)
+				_ = m.Ack()
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		alice := network.ConnectWith(t, "alice", config)
+		sendAll(t, alice.Join("work", rmds.WriteOnly), []string{"slow", "late"})
+		time.Sleep(2 * time.Hour)
+		if calls.Load() != 3 || most.Load() != 1 {
+			t.Errorf("%d calls, %d at a time; want 3, one at a time", calls.Load(), most.Load())
+		}
+		if a := alice.Accounts()[0]; a.Handled != 2 || !a.Balanced() {
+			t.Errorf("%+v", a)
+		}
+		if stalls := alice.Mgmt.Statistic()["stalls"]; stalls != 0 {
+			t.Errorf("%d stalls of a reader that was at work", stalls)
+		}
+	})
+}

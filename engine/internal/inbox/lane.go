@@ -45,6 +45,7 @@ type receiver struct {
 	// owned by handover
 	waits    string // as blocked
 	careful  bool   // the process died before: the first message runs alone
+	passed   int    // and so many were handed over since; -1: it did not, or that is long past
 	attempts map[attemptKey]int
 }
 
@@ -75,6 +76,9 @@ func newReceiver(b *Inbox, k laneKey, node string) *receiver {
 	l.room.L = &l.mu
 	l.pacer = time.AfterFunc(time.Hour, l.unpaced)
 	l.pacer.Stop()
+	if !l.careful {
+		l.passed = -1
+	}
 	for _, a := range b.log.Attempts(k.sender) {
 		l.attempts[attemptKey{a.Channel, a.Join, a.Run, a.Seq}] = a.Count
 	}
