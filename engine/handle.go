@@ -225,6 +225,9 @@ func (c *Connection) effects(e Effects, cause *Message) (segments []store.Segmen
 			continue
 		}
 		change, err := c.node.Delay(out, e.Emits[i].Delay)
+		if errors.Is(err, outbox.ErrTooLarge) {
+			return nil, nil, false, fmt.Errorf("%w: %w", ErrTooLarge, err)
+		}
 		if err != nil {
 			return nil, nil, false, err
 		}

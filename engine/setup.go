@@ -127,6 +127,7 @@ func (s *setup) nodeOptions() node.Options {
 		Pooled:   c.NATSPoolSize > 1,
 		Subjects: subjects,
 		Version:  s.version,
+		Wall:     s.harness.Wall,
 		Logger:   s.logger,
 
 		Compress: c.EnableCompression, AckTimeout: c.ACKTimeout, RetryInterval: c.DeliveryRetryInterval, MaxAttempts: c.MaxRetryAttempts,

@@ -17,6 +17,7 @@ package enginetest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type node struct {
 	disk       *crashvfs.Disk
 	connection *engine.Connection // nil: not connected
 	abort      func()
+	ahead      atomic.Int64 // of its wall clock, in nanoseconds
 }
 
 // Faults are what befalls the frames between nodes. Probabilities are from 0 to 1.
@@ -87,12 +89,8 @@ func (n *Network) ConnectWith(t testing.TB, id string, c *engine.Config, opts ..
 	t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	at := n.nodes[id]
-	if at == nil {
-		at = &node{disk: crashvfs.New(uint64(len(n.nodes)))}
-		n.nodes[id] = at
-	}
-	h := &harness.Harness{Dial: n.wires.Dial, VFS: at.disk.Name()}
+	at := n.node(id)
+	h := &harness.Harness{Dial: n.wires.Dial, VFS: at.disk.Name(), Wall: func() time.Time { return time.Now().Add(time.Duration(at.ahead.Load())) }}
 	opts = append(opts[:len(opts):len(opts)], engine.SetID(id), engine.SetStoragePath("node.db"), engine.SetHarness(h))
 	connection, err := engine.New(c, opts...)
 	if err != nil {
@@ -130,6 +128,23 @@ func (n *Network) FillDisk(id string, full bool) {
 	if at := n.nodes[id]; at != nil {
 		at.disk.SetFull(full)
 	}
+}
+
+// SetClock makes a node's wall clock run ahead of the others', or behind if the time is negative. It may be called before the node connects.
+func (n *Network) SetClock(id string, ahead time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.node(id).ahead.Store(int64(ahead))
+}
+
+// node finds or makes a node; n.mu is held.
+func (n *Network) node(id string) *node {
+	at := n.nodes[id]
+	if at == nil {
+		at = &node{disk: crashvfs.New(uint64(len(n.nodes)))}
+		n.nodes[id] = at
+	}
+	return at
 }
 
 // SetFaults changes what befalls frames from now on; the zero value ends it.

@@ -2,7 +2,11 @@
 // a crash would. It is apart from the engine's own API so that only packages below engine can make one.
 package harness
 
-import "github.com/getevo/rmds-router/engine/internal/transport"
+import (
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/transport"
+)
 
 // Harness replaces a connection's surroundings. Its zero value replaces nothing.
 type Harness struct {
@@ -10,6 +14,8 @@ type Harness struct {
 	Dial func(node string) transport.Conn
 	// VFS names the SQLite VFS that holds the database; "" means the operating system.
 	VFS string
+	// Wall is the wall clock; nil means the machine's.
+	Wall func() time.Time
 	// Abort is set when the connection opens. It ends it as a crash would, with nothing drained and nobody told, and returns when its
 	// goroutines have ended.
 	Abort func()

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/outbox"
@@ -24,6 +26,9 @@ const (
 
 // Delay returns the change that keeps an emit until its time. Call DelayChanged when it is durable.
 func (n *Node) Delay(e outbox.Emit, delay time.Duration) (store.StateChange, error) {
+	if err := n.out.Fits(e.Channel, &e.Message); err != nil {
+		return store.StateChange{}, err
+	}
 	value := append([]byte{byte(len(e.Channel))}, e.Channel...)
 	value, err := wire.SealOne(value, &e.Message)
 	if err != nil {
@@ -68,40 +73,94 @@ func (n *Node) sendDelayed() {
 	}
 }
 
-// releaseDue appends what is due and tells when the next is.
+// due is one delayed emit whose time has come; its key goes with it.
+type due struct {
+	key  []byte
+	emit outbox.Emit
+	void bool // it is damaged: nothing can be sent
+}
+
+// releaseDue appends what is due and tells when the next is. One that cannot be sent holds up no other: it is tried again.
 func (n *Node) releaseDue() (wait time.Duration, more bool, err error) {
-	for {
-		pairs, err := n.store.List(delayedNamespace, nil, nil, dueAtOnce)
+	var after []byte
+	for n.ctx.Err() == nil {
+		pairs, err := n.store.List(delayedNamespace, nil, after, dueAtOnce)
 		if err != nil || len(pairs) == 0 {
-			return 0, false, err
+			return dueRetry, after != nil, err
 		}
-		now := n.store.Now()
-		var emits []outbox.Emit
-		tx := store.Tx{}
-		for _, p := range pairs {
-			at, e, err := parseDelayed(p)
-			if err == nil && at > now {
-				break
-			}
-			tx.State = append(tx.State, store.StateChange{Namespace: delayedNamespace, Key: p.Key})
-			if err != nil {
-				n.log.Error().Err(err).Msg("a delayed emit is damaged and was dropped")
-				continue
-			}
-			emits = append(emits, e)
-		}
-		if len(tx.State) == 0 {
-			at := int64(binary.BigEndian.Uint64(pairs[0].Key))
-			return time.Duration(at-now) * time.Millisecond, true, nil
-		}
-		if tx.Segments, err = n.out.Segments(emits, !n.Settled()); err != nil {
-			return 0, false, fmt.Errorf("send delayed emits: %w", err)
-		}
-		if err := n.store.Do(&tx); err != nil {
-			n.out.Release(tx.Segments)
-			return 0, false, fmt.Errorf("send delayed emits: %w", err)
+		list, next := n.dueOf(pairs)
+		refused := n.sendDue(list)
+		switch {
+		case len(list) < len(pairs) && len(refused) == 0 && after == nil:
+			return time.Duration(next) * time.Millisecond, true, nil
+		case len(list) < len(pairs):
+			return min(dueRetry, time.Duration(next)*time.Millisecond), true, nil
+		case len(refused) > 0:
+			after = pairs[len(pairs)-1].Key
 		}
 	}
+	return 0, false, nil
+}
+
+// dueOf parses those of the pairs that are due, and tells in how many milliseconds the first of the others is.
+func (n *Node) dueOf(pairs []store.Pair) (list []due, next int64) {
+	now := n.store.Now()
+	for _, p := range pairs {
+		at, e, err := parseDelayed(p)
+		if err == nil && at > now {
+			return list, at - now
+		}
+		if err != nil {
+			n.log.Error().Err(err).Msg("a delayed emit is damaged and was dropped")
+		}
+		list = append(list, due{p.Key, e, err != nil})
+	}
+	return list, 0
+}
+
+// sendDue appends emits in one transaction; if that is refused, each half on its own, down to single ones. For want of room it is the half of
+// the smaller ones, and if that has none, the larger need not be tried. It returns those that were refused.
+func (n *Node) sendDue(list []due) (refused []due) {
+	if len(list) == 0 {
+		return nil
+	}
+	err := n.commitDue(list)
+	switch {
+	case err == nil:
+		return nil
+	case len(list) == 1 || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrFailed):
+		n.limiter.warn(n.log.With().Err(err).Str("channel", list[0].emit.Channel).Logger(), "delayed", "a delayed emit could not be sent; it is tried again")
+		return list
+	}
+	half, full := len(list)/2, errors.Is(err, store.ErrFull)
+	if full {
+		slices.SortStableFunc(list, func(a, b due) int { return cmp.Compare(len(a.emit.Message.Data), len(b.emit.Message.Data)) })
+	}
+	refused = n.sendDue(list[:half])
+	if full && len(refused) > 0 {
+		return append(refused, list[half:]...)
+	}
+	return append(refused, n.sendDue(list[half:])...)
+}
+
+func (n *Node) commitDue(list []due) error {
+	var emits []outbox.Emit
+	tx := store.Tx{}
+	for _, d := range list {
+		tx.State = append(tx.State, store.StateChange{Namespace: delayedNamespace, Key: d.key})
+		if !d.void {
+			emits = append(emits, d.emit)
+		}
+	}
+	var err error
+	if tx.Segments, err = n.out.Segments(emits, !n.Settled()); err != nil {
+		return fmt.Errorf("send delayed emits: %w", err)
+	}
+	if err := n.store.Do(&tx); err != nil {
+		n.out.Release(tx.Segments)
+		return fmt.Errorf("send delayed emits: %w", err)
+	}
+	return nil
 }
 
 var errDelayed = errors.New("malformed delayed emit")

@@ -33,6 +33,8 @@ type Options struct {
 	Observe func(Event)          // may be nil
 	Kicked  func(channel string) // another node ended this node's join; called before the join is gone
 
+	Wall func() time.Time // nil: the machine's clock
+
 	Compress       bool
 	AckTimeout     time.Duration
 	RetryInterval  time.Duration

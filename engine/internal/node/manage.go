@@ -237,7 +237,11 @@ func (n *Node) purgeQueue(e store.AuditEntry) error {
 			tx.Closed = append(tx.Closed, name)
 		}
 	}
-	return n.commit(&tx)
+	if err := n.commit(&tx); err != nil {
+		return err
+	}
+	n.out.Skipped()
+	return nil
 }
 
 func (n *Node) joinsOf(node string, channels []string) (list []wire.OpenChannel) {

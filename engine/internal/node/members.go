@@ -307,12 +307,16 @@ func (n *Node) pruneBefore(before int64) {
 
 // clean is the goroutine that removes what is delivered and old. What the room is needed for, the store removes by itself.
 func (n *Node) clean() {
-	tick := time.NewTicker(n.opt.Cleanup)
+	tick, sweep := time.NewTicker(n.opt.Cleanup), time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	defer sweep.Stop()
+	swept := int64(0)
 	for {
 		select {
 		case <-tick.C:
 			n.prune()
+		case <-sweep.C:
+			swept = n.expire(swept)
 		case <-n.ctx.Done():
 			return
 		}

@@ -78,7 +78,11 @@ type counters struct {
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
 	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, patterns: map[string]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
+	if n.opt.Wall == nil {
+		n.opt.Wall = time.Now
+	}
 	so := o.Store
+	so.Wall = n.opt.Wall
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
 		blob := wire.SealBatch(nil, wire.BatchHead(h), segments, o.Compress)
@@ -109,7 +113,7 @@ func Open(o Options) (*Node, error) {
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent},
-		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return time.Now().UnixMilli() })
+		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return n.opt.Wall().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
 		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil}, n.store, pub)
 	if err := n.connect(); err != nil {

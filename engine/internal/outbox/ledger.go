@@ -36,7 +36,8 @@ type ledger struct {
 type tally struct {
 	total   uint64
 	rows    []*store.Reader // of its readers
-	slowest uint64          // the least Done of them
+	slowest uint64          // the least Done of them, with what is skipped behind it
+	skipped uint64          // of what is kept for readers yet to come
 	name    string          // that reader's node
 }
 
@@ -70,7 +71,7 @@ func (l *ledger) reload() {
 		}
 	}
 	for _, t := range l.channels {
-		t.recount()
+		l.recount(t)
 	}
 }
 
@@ -85,14 +86,41 @@ func (l *ledger) tally(channel string) *tally {
 	return t
 }
 
-// recount finds the slowest reader; the ledger's mu is held.
-func (t *tally) recount() {
+// recount finds the slowest reader; l.mu is held.
+func (l *ledger) recount(t *tally) {
 	t.slowest, t.name = t.total, ""
 	for _, r := range t.rows {
-		if r.Done < t.slowest || t.name == "" {
-			t.slowest, t.name = min(r.Done, t.slowest), r.Node
+		done := r.Done
+		if s := l.sheds[readerKey{r.Store, r.Channel, r.Join}]; s != nil {
+			s.passed(r.Position)
+			done += s.count()
+		}
+		if done < t.slowest || t.name == "" {
+			t.slowest, t.name = min(done, t.slowest), r.Node
 		}
 	}
+}
+
+// skipped takes notice of skips that were stored: what is skipped does not count towards the limit.
+func (l *ledger) skipped() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.sheds)
+	for name, t := range l.channels {
+		for _, r := range t.rows {
+			l.shedOf(readerKey{r.Store, r.Channel, r.Join}, r)
+		}
+		if head, ok := l.log.Head(name); ok && len(t.rows) == 0 && head.OpenFrom != 0 {
+			r := yetToCome(name, head)
+			t.skipped = l.shedOf(readerKey{channel: name}, r).count()
+		}
+		l.recount(t)
+	}
+}
+
+// yetToCome stands for the readers that a channel's messages are kept for while there is none.
+func yetToCome(channel string, head store.Head) *store.Reader {
+	return &store.Reader{Channel: channel, Position: head.OpenFrom - 1, Done: head.OpenTotal}
 }
 
 // accept books n messages for a channel, or refuses them all. Unlimited books them whatever the readers' queues hold.
@@ -120,7 +148,7 @@ func (l *ledger) openWaiting(channel string, t *tally) uint64 {
 	if !ok || head.OpenFrom == 0 {
 		return 0
 	}
-	return t.total - min(head.OpenTotal, t.total)
+	return t.total - min(head.OpenTotal+t.skipped, t.total)
 }
 
 // release takes back what accept booked: the messages were not stored.
@@ -148,7 +176,7 @@ func (l *ledger) move(k readerKey, seq uint64, totals store.Totals) error {
 	l.mu.Lock()
 	r.Position, r.Totals, r.Done = seq, totals, done
 	l.dirty[k] = true
-	l.tally(k.channel).recount()
+	l.recount(l.tally(k.channel))
 	l.mu.Unlock()
 	poke(l.moved)
 	return nil
@@ -215,6 +243,6 @@ func (l *ledger) end(k readerKey) {
 		delete(l.dirty, k)
 		t := l.tally(k.channel)
 		t.rows = slices.DeleteFunc(t.rows, func(row *store.Reader) bool { return row == r })
-		t.recount()
+		l.recount(t)
 	}
 }

@@ -65,9 +65,10 @@ func (b *Outbox) now() time.Duration { return time.Since(b.start) }
 // group being gathered is full. If done is set it is called with the outcome too, and must not block.
 func (b *Outbox) Send(ctx context.Context, channel string, messages []wire.Message, done func(error)) (Receipt, error) {
 	for i := range messages {
-		if n := size(&messages[i]); n > b.opt.MaxMessageSize {
-			return Receipt{}, fmt.Errorf("channel %s: a message of %d bytes, the limit is %d: %w", channel, n, b.opt.MaxMessageSize, ErrTooLarge)
-		} else if n >= collectAbove {
+		if err := b.Fits(channel, &messages[i]); err != nil {
+			return Receipt{}, err
+		}
+		if size(&messages[i]) >= collectAbove {
 			runtime.GC() // else the copy of a large message before this one would count as much again
 		}
 	}
@@ -76,6 +77,14 @@ func (b *Outbox) Send(ctx context.Context, channel string, messages []wire.Messa
 
 // collectAbove is the size of a message that is worth a run of the garbage collector, in bytes.
 const collectAbove = 16 << 20
+
+// Fits tells whether a message is within the limit of size; else the error wraps ErrTooLarge.
+func (b *Outbox) Fits(channel string, m *wire.Message) error {
+	if n := size(m); n > b.opt.MaxMessageSize {
+		return fmt.Errorf("channel %s: a message of %d bytes, the limit is %d: %w", channel, n, b.opt.MaxMessageSize, ErrTooLarge)
+	}
+	return nil
+}
 
 func size(m *wire.Message) int {
 	n := len(m.Data)
@@ -101,9 +110,9 @@ func (b *Outbox) Segments(emits []Emit, unsettled bool) ([]store.Segment, error)
 		w.Reset(nil)
 		for ; i < len(emits) && emits[i].Channel == channel && w.Count() < store.DefaultBatchMessages && len(w.Bytes()) < store.DefaultBatchBytes; i++ {
 			m := emits[i].Message
-			if n := size(&m); n > b.opt.MaxMessageSize {
+			if err := b.Fits(channel, &m); err != nil {
 				b.Release(segments)
-				return nil, fmt.Errorf("channel %s: a message of %d bytes, the limit is %d: %w", channel, n, b.opt.MaxMessageSize, ErrTooLarge)
+				return nil, err
 			}
 			m.Engine, m.Wall = engine, wall
 			if err := w.Append(&m); err != nil {
@@ -135,6 +144,12 @@ func (b *Outbox) Appended() {
 	for _, s := range b.streams {
 		s.poke()
 	}
+}
+
+// Skipped takes notice of skips that were stored: what is skipped does not count towards the queue limit any more, and the readers are told.
+func (b *Outbox) Skipped() {
+	b.ledger.skipped()
+	b.Appended()
 }
 
 // Readers lists what is recorded of every reader, ahead of what is durable.

@@ -74,7 +74,7 @@ func (l *ledger) excess(channel string, policy Overflow) (skips []store.SkipRang
 	defer l.mu.Unlock()
 	rows := l.tally(channel).rows
 	if len(rows) == 0 && head.OpenFrom != 0 { // skipped for all: the first reader will count it
-		rows = []*store.Reader{{Channel: channel, Position: head.OpenFrom - 1, Done: head.OpenTotal}}
+		rows = []*store.Reader{yetToCome(channel, head)}
 	}
 	for _, r := range rows {
 		k := readerKey{r.Store, r.Channel, r.Join}

@@ -63,7 +63,7 @@ func (s *Store) keepMargin() {
 
 // fertile tells whether a transaction changes what may be pruned, beside adding to it.
 func (d *delta) fertile() bool {
-	if len(d.readers) > 0 {
+	if len(d.readers) > 0 || d.skipped {
 		return true
 	}
 	for _, c := range d.channels {

@@ -149,6 +149,7 @@ func (t *txn) skip(r *SkipRange) error {
 	}
 	from, to := r.From, min(r.To, math.MaxInt64)
 	c.skipTop = max(c.skipTop, to)
+	t.d.skipped = true
 	before, found, err := t.skipBefore(r)
 	if err != nil {
 		return err

@@ -76,6 +76,7 @@ type delta struct {
 	ceiling   int64 // of the engine time; 0: as it was
 	batches   []Batch
 	dropped   []Batch // pruned: channel and last only
+	skipped   bool    // skips were added
 }
 
 func newDelta(w *world) *delta {
@@ -95,7 +96,7 @@ func (d *delta) reset() {
 	clear(d.joins)
 	clear(d.state)
 	clear(d.batches)
-	d.batches, d.dropped, d.run, d.ceiling = d.batches[:0], d.dropped[:0], false, 0
+	d.batches, d.dropped, d.run, d.skipped, d.ceiling = d.batches[:0], d.dropped[:0], false, false, 0
 	d.next, d.lastID = d.world.next, d.world.lastID
 }
 
