@@ -58,14 +58,21 @@ const (
 // NewReaders sets where readers begin that join this node's channel from now on.
 func NewReaders(s Start) JoinOption { return func(j *node.Join) { j.Start = store.Start(s) } }
 
+// Journal keeps what is received on the channel for so long, in running time, to be looked at with Channel.Journal; less when the storage has no room. It
+// costs about as much room as the log of what the senders sent.
+func Journal(keep time.Duration) JoinOption {
+	return func(j *node.Join) { j.Journal = max(keep, 0) }
+}
+
 // Channel is this node's membership of a channel. It is safe for concurrent use.
 type Channel struct {
-	c    *Connection
-	name string
-	mode Mode
-	join uint64
-	err  error // the join failed: every call returns it
-	left atomic.Bool
+	c       *Connection
+	name    string
+	mode    Mode
+	join    uint64
+	journal bool
+	err     error // the join failed: every call returns it
+	left    atomic.Bool
 
 	consumer consumer
 }
@@ -96,6 +103,9 @@ func (c *Connection) JoinChannel(channel string, mode Mode, opts ...JoinOption) 
 	if j.Own && mode != RW {
 		return nil, fmt.Errorf("join channel %s: %w: to read its own messages a node must join as RW", channel, ErrConfig)
 	}
+	if j.Journal > 0 && mode == WriteOnly {
+		return nil, fmt.Errorf("join channel %s: %w: a journal keeps what is received, and WriteOnly receives nothing", channel, ErrConfig)
+	}
 	if err := c.reserve(channel); err != nil {
 		return nil, fmt.Errorf("join channel %s: %w", channel, err)
 	}
@@ -106,7 +116,7 @@ func (c *Connection) JoinChannel(channel string, mode Mode, opts ...JoinOption) 
 	if err != nil {
 		return nil, fmt.Errorf("join channel %s: %w", channel, publicError(err))
 	}
-	ch := &Channel{c: c, name: channel, mode: mode, join: j.Number}
+	ch := &Channel{c: c, name: channel, mode: mode, join: j.Number, journal: j.Journal > 0}
 	c.channels[channel] = ch
 	return ch, nil
 }

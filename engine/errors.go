@@ -60,6 +60,9 @@ var (
 	// ErrConsumer means the channel already has a consumer of another kind.
 	ErrConsumer = errors.New("the channel already has a consumer")
 
+	// ErrNoJournal means the channel was joined without Journal.
+	ErrNoJournal = errors.New("the channel keeps no journal")
+
 	// ErrNoDeadLetter means there is no dead letter with this id, or it was redriven or dropped meanwhile.
 	ErrNoDeadLetter = inbox.ErrNoLetter
 	// ErrDeadLetterBusy means the same dead letter is being redriven or dropped by somebody else at this moment.

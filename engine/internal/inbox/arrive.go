@@ -104,7 +104,7 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	switch verdict {
 	case lane.Take:
 		l.gap, l.starved = false, 0
-		it := item{channel: d.Channel, join: d.Join, run: d.Run, from: after, skips: d.Skips, batches: batches, bytes: bytes, engineNow: d.EngineNow, arrived: now}
+		it := item{channel: d.Channel, join: d.Join, run: d.Run, from: after, skips: d.Skips, batches: batches, blobs: d.Batches, bytes: bytes, engineNow: d.EngineNow, arrived: now}
 		if d.Piece != nil {
 			l.piece(d, &it, before.Received)
 			return

@@ -69,6 +69,9 @@ func (l *receiver) process(it *item) bool {
 			l.skip(it, wire.Skip{From: b.Head.First, To: b.Head.Last, Count: b.Head.Last - b.Head.First + 1, Reason: wire.Corrupt})
 			continue
 		}
+		if ch := l.consumer(it); ch != nil && ch.journal {
+			l.journal(it, i)
+		}
 		for seq := b.Head.First; seq <= b.Head.Last; seq++ {
 			d := &Delivery{}
 			more, err := dec.Next(&d.Message)

@@ -60,6 +60,7 @@ type channel struct {
 	name     string
 	join     uint64
 	consumer Consumer
+	journal  bool
 	turns    chan struct{}
 	writes   atomic.Bool // it has had effects: it needs room
 }
@@ -94,14 +95,14 @@ func (b *Inbox) keepHouse() {
 
 func (b *Inbox) now() time.Duration { return time.Since(b.start) }
 
-// Attach gives a join its consumer. From then on lanes for the channel may open.
-func (b *Inbox) Attach(name string, join uint64, c Consumer) error {
+// Attach gives a join its consumer. From then on lanes for the channel may open. With journal, what is received is kept.
+func (b *Inbox) Attach(name string, join uint64, c Consumer, journal bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if old := b.channels[name]; old != nil && old.join == join && !planted.AckUnconsumed {
 		return ErrConsumer
 	}
-	b.channels[name] = &channel{name: name, join: join, consumer: c, turns: make(chan struct{}, max(b.opt.Parallel, 1))}
+	b.channels[name] = &channel{name: name, join: join, consumer: c, journal: journal, turns: make(chan struct{}, max(b.opt.Parallel, 1))}
 	return nil
 }
 

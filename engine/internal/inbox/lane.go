@@ -64,6 +64,7 @@ type item struct {
 	from      uint64 // sequences up to here are known
 	skips     []wire.Skip
 	batches   []wire.Batch
+	blobs     [][]byte // the batches as they lie
 	bytes     int
 	charge    int           // bytes in the account of large batches
 	engineNow int64         // the sender's engine time when it left

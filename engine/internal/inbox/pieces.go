@@ -146,7 +146,7 @@ func (l *receiver) piece(d *wire.Data, it *item, before lane.Position) {
 		l.void(d.Channel, before)
 		return
 	}
-	it.batches, it.charge = []wire.Batch{b}, p.charge
+	it.batches, it.blobs, it.charge = []wire.Batch{b}, [][]byte{p.buf}, p.charge
 	if p.charge == 0 {
 		it.bytes = len(p.buf)
 	}

@@ -26,7 +26,8 @@ type progress struct {
 	older           []wire.Position // last places in earlier runs, newest first
 	committed       wire.Position
 	committedTotals wire.Totals
-	dirty           bool // position or totals are ahead of every transaction under way
+	journal         []store.Received // what the next commit keeps
+	dirty           bool             // position or totals are ahead of every transaction under way
 }
 
 // reported lists the durable places, newest run first.
@@ -45,8 +46,11 @@ func (p *progress) moveTo(run store.ID, seq uint64) {
 	p.position = wire.Position{Run: run, Seq: seq}
 }
 
+// change is what a commit of p as it is now stores; l.mu is held.
 func (l *receiver) change(name string, p *progress) store.Progress {
-	return store.Progress{Sender: l.key.sender, Node: l.node, Channel: name, Join: p.join, Run: p.position.Run, Seq: p.position.Seq, Totals: store.Totals(p.totals)}
+	c := store.Progress{Sender: l.key.sender, Node: l.node, Channel: name, Join: p.join, Run: p.position.Run, Seq: p.position.Seq, Totals: store.Totals(p.totals), Journal: p.journal}
+	p.journal = nil
+	return c
 }
 
 // advance moves the place without anything else to commit. Such moves share a transaction: at most one is under way, and what has

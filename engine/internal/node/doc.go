@@ -61,7 +61,8 @@ type Join struct {
 	Channel string
 	Number  uint64
 	Role    wire.Role
-	Own     bool        // read what this node itself sends
-	Start   store.Start // where new readers of what this node writes begin
-	ready   bool        // a consumer is attached
+	Own     bool          // read what this node itself sends
+	Start   store.Start   // where new readers of what this node writes begin
+	Journal time.Duration // how long what is received is kept; 0: not at all
+	ready   bool          // a consumer is attached
 }

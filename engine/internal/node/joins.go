@@ -81,7 +81,7 @@ func (n *Node) Attach(channel string, c inbox.Consumer) error {
 	if j == nil {
 		return ErrNotJoined
 	}
-	if err := n.in.Attach(channel, j.Number, c); err != nil {
+	if err := n.in.Attach(channel, j.Number, c, j.Journal > 0); err != nil {
 		return err
 	}
 	n.mu.Lock()

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/membership"
@@ -305,6 +306,30 @@ func (n *Node) pruneBefore(before int64) {
 	}
 }
 
+// pruneJournals removes what was received too long ago. A channel that this process has not joined yet keeps its journal while its join lasts.
+func (n *Node) pruneJournals() {
+	channels, err := n.store.Journaled()
+	for _, name := range channels {
+		keep, known := n.journalOf(name)
+		if before := n.store.Now() - keep.Milliseconds(); known && before > 0 && err == nil {
+			err = n.store.ForgetJournal(name, before)
+		}
+	}
+	if err != nil && n.ctx.Err() == nil {
+		n.limiter.warn(n.log.With().Err(err).Logger(), "journal", "a journal could not be cleaned up")
+	}
+}
+
+// journalOf is how long a channel's journal is kept, if that can be known now.
+func (n *Node) journalOf(channel string) (keep time.Duration, known bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if j := n.joins[channel]; j != nil {
+		return j.Journal, true
+	}
+	return 0, !slices.ContainsFunc(n.store.Joins(), func(j store.Join) bool { return j.Channel == channel && !j.Ended })
+}
+
 // clean is the goroutine that removes what is delivered and old. What the room is needed for, the store removes by itself.
 func (n *Node) clean() {
 	tick, sweep := time.NewTicker(n.opt.Cleanup), time.NewTicker(sweepEvery)
@@ -315,6 +340,7 @@ func (n *Node) clean() {
 		select {
 		case <-tick.C:
 			n.prune()
+			n.pruneJournals()
 		case <-sweep.C:
 			swept = n.expire(swept)
 		case <-n.ctx.Done():

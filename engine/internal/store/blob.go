@@ -26,7 +26,11 @@ func (s *Store) inMemory() int {
 
 // writeBlob fills the blob of a batch that was inserted in the same transaction.
 func (c *conn) writeBlob(first uint64, parts [][]byte) error {
-	blob, err := c.raw.OpenBlob("main", "batches", "blob", int64(first), true)
+	return c.fillBlob("batches", int64(first), parts)
+}
+
+func (c *conn) fillBlob(table string, row int64, parts [][]byte) error {
+	blob, err := c.raw.OpenBlob("main", table, "blob", row, true)
 	if err != nil {
 		return err
 	}

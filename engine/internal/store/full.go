@@ -23,6 +23,7 @@ func (r *retry) next()  { r.delay = min(r.delay*2, retryLast) }
 // own, out of the reserve. What cannot wait is refused.
 func (s *Store) crowded(group []*work) {
 	s.retry.next()
+	defer func() { s.thrifty = false }()
 	// A log that starts over can be written without growing.
 	if err := s.checkpointNow(sqlite3.CHECKPOINT_RESTART); err != nil {
 		s.fail(err, group)
@@ -36,12 +37,14 @@ func (s *Store) crowded(group []*work) {
 		if s.attempt(group, nil, s.commit) {
 			return
 		}
+		s.thrifty = true
 		chosen, rest := split(group, func(w *work) bool { return w.tx.Must || w.light() })
 		if len(rest) > 0 && s.attempt(chosen, nil, s.commit) {
 			s.again(chosen, rest)
 			return
 		}
 	}
+	s.thrifty = true
 	chosen, rest := ahead(group)
 	if !s.attempt(chosen, rest, s.commitReserved) {
 		s.hold(group)

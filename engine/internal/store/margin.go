@@ -54,7 +54,7 @@ func (s *Store) keepMargin() {
 	for i := range s.txn.d.batches {
 		size += int64(len(s.txn.d.batches[i].Blob))
 	}
-	p := &pruning{left: max(pruneChunk, 2*len(s.txn.d.batches)), bytes: max(pruneBytes, 2*size), older: math.MaxInt64}
+	p := &pruning{left: max(pruneChunk, 2*len(s.txn.d.batches)), bytes: max(pruneBytes, 2*size), older: math.MaxInt64, room: true}
 	s.clearing = true
 	if s.queueUp(&work{prune: p, tx: &Tx{Done: func(err error) { s.clearing, s.barren = false, err != nil || !p.more }}}) != nil {
 		s.clearing = false // closed: there will be no more sends
@@ -63,7 +63,7 @@ func (s *Store) keepMargin() {
 
 // fertile tells whether a transaction changes what may be pruned, beside adding to it.
 func (d *delta) fertile() bool {
-	if len(d.readers) > 0 || d.skipped {
+	if len(d.readers) > 0 || d.skipped || d.journaled {
 		return true
 	}
 	for _, c := range d.channels {
@@ -89,7 +89,7 @@ func (s *Store) clearFor(group []*work) error {
 	}
 	more := true
 	for more && s.free*pageSize < need {
-		p := &pruning{left: crowdedChunk, bytes: pruneBytes, older: math.MaxInt64}
+		p := &pruning{left: crowdedChunk, bytes: pruneBytes, older: math.MaxInt64, room: true}
 		step := []*work{{prune: p, tx: &Tx{}}}
 		if err := s.commit(step); noRoom(err) {
 			break

@@ -10,6 +10,11 @@ func (t *txn) progress(p *Progress) error {
 	if p.Seq != 0 {
 		t.movePosition(k, p)
 	}
+	for i := range p.Journal {
+		if err := t.keep(p.Channel, &p.Journal[i]); err != nil {
+			return err
+		}
+	}
 	if a := p.Attempt; a != nil {
 		t.d.attempts[k] = *a
 	}

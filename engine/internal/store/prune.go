@@ -24,6 +24,7 @@ type pruning struct {
 	deleted int
 	freed   int64 // bytes of blobs
 	more    bool  // it ended at a limit
+	room    bool  // for the room's sake: the journal goes first
 }
 
 func (p *pruning) full() bool { return p.deleted >= p.left || p.freed >= p.bytes }
@@ -51,6 +52,11 @@ func (t *txn) prune(p *pruning) error {
 		return err
 	}
 	p.deleted, p.freed, p.more = 0, 0, false // an earlier attempt may have been rolled back
+	if p.room {
+		if err := t.pruneJournal(p); err != nil {
+			return err
+		}
+	}
 	needs, err := t.needs()
 	if err != nil {
 		return err

@@ -49,6 +49,17 @@ const (
 	qRebury
 	qNewDeadLetter
 	qDropDeadLetter
+	qJournaled
+	qNewJournal
+	qAddJournal
+	qJournal
+	qJournalBack
+	qJournalSince
+	qJournalAt
+	qJournals
+	qOldJournal
+	qOldestJournal
+	qDropJournal
 	qGet
 	qNext
 	qFirst
@@ -132,6 +143,18 @@ var queries = [queryCount]string{
 	qNewDeadLetter: "INSERT INTO dead_letters(sender, node, channel, join_no, run, seq, reason, attempts, wall, message)" +
 		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	qDropDeadLetter: "DELETE FROM dead_letters WHERE id = ?",
+
+	qJournaled:     "SELECT id, ranges FROM journal WHERE channel = ? AND sender = ? AND run = ? AND first_seq = ?",
+	qNewJournal:    "INSERT INTO journal(channel, sender, node, run, first_seq, ranges, stored, wall, blob) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qAddJournal:    "UPDATE journal SET ranges = ? WHERE id = ?",
+	qJournal:       "SELECT id, sender, node, run, first_seq, ranges, wall, blob FROM journal WHERE channel = ? AND id >= ? ORDER BY id",
+	qJournalBack:   "SELECT id, ranges FROM journal WHERE channel = ? ORDER BY id DESC",
+	qJournalSince:  "SELECT id FROM journal WHERE channel = ? AND wall >= ? ORDER BY id LIMIT 1",
+	qJournalAt:     "SELECT id FROM journal WHERE channel = ? AND sender = ? AND run = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
+	qJournals:      "SELECT DISTINCT channel FROM journal",
+	qOldJournal:    "SELECT id FROM journal WHERE channel = ? AND stored <= ? ORDER BY id LIMIT ?",
+	qOldestJournal: "SELECT id, length(blob) FROM journal ORDER BY id LIMIT ?",
+	qDropJournal:   "DELETE FROM journal WHERE id = ?",
 
 	qGet:       "SELECT value FROM state WHERE namespace = ? AND key = ?",
 	qNext:      "SELECT key, value FROM state WHERE namespace = ? AND key > ? ORDER BY key LIMIT ?",

@@ -9,7 +9,7 @@ const (
 
 // migrations bring a database from user_version i to i+1. A migration that was released is never changed.
 // docs/log-format.md says what every column means.
-var migrations = []string{schema1, schemaAudit, schemaLetterJoin}
+var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal}
 
 const schema1 = `
 CREATE TABLE meta (

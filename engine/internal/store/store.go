@@ -23,6 +23,7 @@ type Store struct {
 	// The writer goroutine's own.
 	txn       txn
 	kept      []*work // Must work that waits for room, in order
+	thrifty   bool    // the writer has no room for the journal
 	runStored bool
 	walPages  int // of the write-ahead log, after the last commit
 	retry     retry

@@ -15,6 +15,7 @@ type work struct {
 	segments []*Segment // of Segments and Take
 	bytes    int
 	prune    *pruning
+	forget   *forgetting
 }
 
 // take fetches what belongs to the Tx and checks it.
@@ -159,6 +160,9 @@ func (t *txn) apply(w *work) error {
 	}
 	if err := t.record(tx.Audit); err != nil {
 		return err
+	}
+	if w.forget != nil {
+		return t.forget(w.forget)
 	}
 	if w.prune != nil {
 		return t.prune(w.prune)

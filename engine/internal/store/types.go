@@ -170,6 +170,7 @@ type Progress struct {
 	Totals  Totals // the new totals, not a difference
 	Attempt *Attempt
 	Dead    []DeadLetter
+	Journal []Received // batches that the position moves into or past; left out while the store has no room
 }
 
 // Attempt is how often the message after a position has been tried.

@@ -73,6 +73,7 @@ type delta struct {
 	run       bool                         // the run's row is written with this transaction
 	next      uint64
 	lastID    int64
+	journaled bool  // the journal has grown
 	ceiling   int64 // of the engine time; 0: as it was
 	batches   []Batch
 	dropped   []Batch // pruned: channel and last only
@@ -96,7 +97,7 @@ func (d *delta) reset() {
 	clear(d.joins)
 	clear(d.state)
 	clear(d.batches)
-	d.batches, d.dropped, d.run, d.skipped, d.ceiling = d.batches[:0], d.dropped[:0], false, false, 0
+	d.batches, d.dropped, d.run, d.skipped, d.journaled, d.ceiling = d.batches[:0], d.dropped[:0], false, false, false, 0
 	d.next, d.lastID = d.world.next, d.world.lastID
 }
 
