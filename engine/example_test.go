@@ -12,12 +12,13 @@ import (
 )
 
 // exampleNode is a node that works alone: it reads what it sends itself, so no network is needed.
-func exampleNode() (connection *rmds.Connection, cleanup func()) {
+func exampleNode(opts ...rmds.Option) (connection *rmds.Connection, cleanup func()) {
 	dir, err := os.MkdirTemp("", "rmds-example")
 	if err != nil {
 		panic(err)
 	}
-	connection, err = rmds.New(nil, rmds.SetID("example"), rmds.SetNATS("127.0.0.1:1"), rmds.SetStoragePath(filepath.Join(dir, "example.db")))
+	opts = append(opts, rmds.SetID("example"), rmds.SetNATS("127.0.0.1:1"), rmds.SetStoragePath(filepath.Join(dir, "example.db")))
+	connection, err = rmds.New(nil, opts...)
 	if err != nil {
 		panic(err)
 	}

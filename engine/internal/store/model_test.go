@@ -193,7 +193,7 @@ func (m *model) addReader(a *AddReader) {
 	switch {
 	case a.Start == StartOpen && h.OpenFrom != 0:
 		r.Start = h.OpenFrom - 1
-		r.StartTotal = m.upto(a.Channel, r.Start)
+		r.StartTotal = h.OpenTotal
 	case a.Start == StartAll && len(retained) > 0:
 		r.Start = retained[0] - 1
 		r.StartTotal = m.upto(a.Channel, r.Start)
