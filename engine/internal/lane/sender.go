@@ -80,6 +80,7 @@ type Sender struct {
 	progress   time.Duration // the present progress timeout
 	shrink     uint          // how often the window was halved
 	window     int           // bounds under: what the link takes without a long delay, as far as is known
+	least      time.Duration // the shortest time in the session from a frame's leaving to word that it was taken
 	narrowedAt uint64        // the number of the last frame when the window was narrowed last
 	openAt     Now
 	heardAt    Now // last word from the receiver
@@ -126,6 +127,7 @@ func (s *Sender) reset(p Phase, session uint64) {
 	s.inflight, s.messages, s.bytes = nil, 0, 0
 	s.again, s.broken, s.rewound = nil, false, false
 	s.received, s.under, s.window, s.narrowedAt = 0, 0, min(startWindow, s.limits.Bytes), 0
+	s.least = 0
 }
 
 // Start is where a channel resumes: at Received, of which everything up to Committed is at its end.

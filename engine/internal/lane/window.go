@@ -8,8 +8,8 @@ const (
 	startWindow = 32 << 10
 	leastWindow = 16 << 10
 	leastFrame  = 8 << 10
-	quickly     = 500 * time.Millisecond // from a frame's leaving to word that it was taken
-	slowly      = 2 * time.Second
+	quickly     = 500 * time.Millisecond // from a frame's leaving to word that it was taken, above the least of the session
+	slowly      = 2 * time.Second        // the same
 )
 
 // FrameBytes is what the next frame should have at most, so that at least two fit into what may be under way.
@@ -45,6 +45,10 @@ func (s *Sender) took(now Now, received uint64) bool {
 
 // fit makes the window what the link seems to bear.
 func (s *Sender) fit(bytes int, lag time.Duration, received uint64) {
+	if s.least == 0 || lag < s.least {
+		s.least = lag
+	}
+	lag -= s.least
 	switch {
 	case lag <= quickly:
 		s.window = min(s.window+bytes, s.limits.Bytes)

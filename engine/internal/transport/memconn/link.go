@@ -13,6 +13,7 @@ type linkState struct {
 	seed  uint64
 	count uint64    // of messages so far
 	free  time.Time // when the last one in order arrives
+	busy  time.Time // until when what was sent takes the link's bandwidth
 }
 
 func (n *Network) link(l link) *linkState {
@@ -58,7 +59,12 @@ func (n *Network) send(from, to *conn, pattern, subject string, data []byte) {
 		s.free = later(s.free, now).Add(f.StallFor)
 	}
 	for range copies {
-		due := later(s.free, now.Add(between(draw, f.MinDelay, f.MaxDelay)))
+		left := now
+		if f.Bandwidth > 0 {
+			s.busy = later(s.busy, now).Add(time.Duration(len(data)) * time.Second / time.Duration(f.Bandwidth))
+			left = s.busy
+		}
+		due := later(s.free, left.Add(between(draw, f.MinDelay, f.MaxDelay)))
 		if f.Rate > 0 {
 			due = due.Add(time.Duration(len(data)) * time.Second / time.Duration(f.Rate))
 		}

@@ -24,6 +24,8 @@ type Faults struct {
 	MinDelay, MaxDelay  time.Duration // every message takes a time between these; the order on a link stays
 	Rate                int           // bytes a second on each link; 0: any number
 	ReorderBy, StallFor time.Duration
+
+	Bandwidth int // bytes a second that each link moves, one message behind the other; 0: no bound
 }
 
 // Counts say how often what happened, so that a test can see that its faults were met.

@@ -338,3 +338,40 @@ func TestMatch(t *testing.T) {
 		}
 	}
 }
+
+// TestBandwidth: messages of a link come one behind the other, as slowly as it moves them; another link is free.
+func TestBandwidth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork(1)
+		n.SetFaults(Faults{Bandwidth: 1000})
+		a, b := n.Dial("a"), n.Dial("b")
+		start := time.Now()
+		var arrived []time.Duration
+		for _, c := range []transport.Conn{a, b} {
+			if err := c.Start(arrivals(func() { arrived = append(arrived, time.Since(start)) })); err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+		}
+		synctest.Wait()
+		if err := b.Subscribe("x"); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := a.Publish("x", make([]byte, 500)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if want := []time.Duration{500 * time.Millisecond, time.Second, 1500 * time.Millisecond}; !slices.Equal(arrived, want) {
+			t.Errorf("messages came after %v, want %v", arrived, want)
+		}
+	})
+}
+
+// arrivals is a handler that only counts messages.
+type arrivals func()
+
+func (f arrivals) Receive(string, []byte) { f() }
+func (arrivals) Event(transport.Event)    {}
