@@ -167,4 +167,4 @@ func (l *receiver) enqueue(it item) {
 }
 
 // sayEvery is how many bytes may be taken without word of it: the sender counts on it to learn what the link bears.
-const sayEvery = 16 << 10
+const sayEvery = 8 << 10

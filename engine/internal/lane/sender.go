@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// maxProbes is how many times Probe the pause between unanswered probes grows to.
+const maxProbes = 16
+
 // Limits bound a session.
 type Limits struct {
 	Messages int           // in flight, rounded up to one frame
@@ -77,6 +80,7 @@ type Sender struct {
 	under     int // bytes of the frames after received: they are under way, as far as is known
 
 	wait       time.Duration // between opens
+	probe      time.Duration // the present silence before a probe
 	progress   time.Duration // the present progress timeout
 	shrink     uint          // how often the window was halved
 	window     int           // bounds under: what the link takes without a long delay, as far as is known
@@ -145,6 +149,7 @@ func (s *Sender) Opened(now Now, session uint64, starts []Start) bool {
 	}
 	s.phase, s.wait = Streaming, s.limits.Retry
 	s.heardAt, s.sentAt, s.progressAt = now, now, now
+	s.probe = s.limits.Probe
 	for _, st := range starts {
 		s.cursors[st.Channel] = &Cursor{Position: st.Received, Offset: st.Offset, Fresh: true}
 		s.committed[st.Channel] = st.Committed
@@ -241,7 +246,7 @@ func (s *Sender) Status(now Now, session, received uint64, gap, busy bool, commi
 	if s.phase != Streaming || session != s.session {
 		return false
 	}
-	s.heardAt = now
+	s.heardAt, s.probe = now, s.limits.Probe
 	if busy {
 		s.progressAt = now
 	}
@@ -350,8 +355,8 @@ func (s *Sender) Due(now Now) Action {
 			}
 			return Reopen
 		}
-		if now-max(s.heardAt, s.sentAt) >= s.limits.Probe {
-			s.sentAt = now
+		if now-max(s.heardAt, s.sentAt) >= s.probe {
+			s.sentAt, s.probe = now, min(2*s.probe, maxProbes*s.limits.Probe) // on a slow link probes would add up
 			return Probe
 		}
 	case Closed:
@@ -367,7 +372,7 @@ func (s *Sender) Next() (Now, bool) {
 	case s.phase == Streaming && s.broken:
 		return 0, true
 	case s.phase == Streaming && len(s.inflight) > 0:
-		return min(s.progressAt+s.progress, max(s.heardAt, s.sentAt)+s.limits.Probe), true
+		return min(s.progressAt+s.progress, max(s.heardAt, s.sentAt)+s.probe), true
 	}
 	return 0, false
 }

@@ -5,9 +5,9 @@ import "time"
 // A session begins with little under way and doubles that with every window that gets through quickly, so that a slow link is never
 // given more than it moves in a few seconds, whatever the configured window: NATS drops a connection that is stuck for longer.
 const (
-	startWindow = 32 << 10
-	leastWindow = 16 << 10
-	leastFrame  = 8 << 10
+	startWindow = 16 << 10
+	leastWindow = 8 << 10
+	leastFrame  = 4 << 10
 	quickly     = 500 * time.Millisecond // from a frame's leaving to word that it was taken, above the least of the session
 	slowly      = 2 * time.Second        // the same
 )
