@@ -11,8 +11,8 @@ BIN      = bin/rmds-router
 SEEDS ?= 2000
 CUTS  ?= 20000
 
-# How much longer the soak runs than `make test`, how long each fuzz target runs, and what goes to `rmds-router bench`.
-SOAK      ?= 50
+# How many hours the soak runs, how long each fuzz target runs, and what goes to `rmds-router bench`.
+SOAK      ?= 8
 FUZZTIME  ?= 1m
 BENCHARGS ?=
 
@@ -49,10 +49,8 @@ bench: build ## measure throughput beside JetStream (BENCHARGS='--quick')
 fuzz: ## run every fuzz target for FUZZTIME (1m)
 	scripts/fuzz.sh $(FUZZTIME)
 
-soak: tools ## run the long tests for hours: SOAK (50) times the seeds, power cuts and kills of `make test`
-	CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run 'TestPowerCuts' ./engine/internal/store -cuts $$(($(SOAK) * $(CUTS)))
-	RMDS_SIM_SEEDS=$$(($(SOAK) * $(SEEDS))) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run 'TestSeeds' ./engine/internal/sim
-	RMDS_SOAK=$(SOAK) CGO_ENABLED=1 go test -race -count=1 -timeout 0 ./engine/... ./plugins/... ./router/... ./test/...
+soak: tools ## run the long tests in rounds for SOAK (8) hours, and print what was done so far
+	scripts/soak.sh $(SOAK)
 
 lint: ## run golangci-lint, at the version that tools/go.mod pins
 	go tool -modfile=tools/go.mod golangci-lint run ./...

@@ -12,7 +12,10 @@ import (
 	"github.com/getevo/rmds-router/engine/internal/crashvfs"
 )
 
-var cuts = flag.Int("cuts", defaultCuts, "how many power cuts TestPowerCuts makes")
+var (
+	cuts     = flag.Int("cuts", defaultCuts, "how many power cuts TestPowerCuts makes")
+	firstCut = flag.Int64("cuts.seed", 1, "the first of its seeds")
+)
 
 // cutter is a node whose power is cut again and again, and what it must find each time.
 type cutter struct {
@@ -199,6 +202,7 @@ const cutsPerLife = 40
 func TestPowerCuts(t *testing.T) {
 	workers := max(2, runtime.GOMAXPROCS(0))
 	var seeds, made, commits, lost atomic.Int64
+	seeds.Store(*firstCut - 1)
 	t.Cleanup(func() {
 		t.Logf("%d power cuts: %d transactions acknowledged, none lost; %d not acknowledged and not found", made.Load(), commits.Load(), lost.Load())
 	})
