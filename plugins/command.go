@@ -15,25 +15,26 @@ import (
 
 // runCommand runs a WASI program on one message: the body on its standard input, the rest of the message in its environment, its exit code the verdict. What it
 // writes to standard output is the new body of a filtered message; of a handled one it is emitted to the channel that the plugin is granted, if it is granted exactly one.
-func (p *Plugin) runCommand(ctx context.Context, e entry, m *Message) Outcome {
-	if err := p.pool.slot(ctx); err != nil {
-		return notTaken(err)
+func (v *edition) runCommand(ctx context.Context, e entry, m *Message) (o Outcome, closed bool) {
+	if err := v.pool.slot(ctx); err != nil {
+		return notTaken(err), errors.Is(err, ErrClosed)
 	}
-	defer p.pool.giveSlot()
+	defer v.pool.giveSlot()
+	p := v.plugin
 	in := &instance{p: p}
 	in.open(p.host.watchdog)
 	defer in.shut()
 	in.err = lineWriter{in: in, stream: "stderr"}
 	in.call.reset(e, m)
 	out := &boundedBuffer{limit: int(p.config.Limits.Effects)}
-	config := p.guest.config.
+	config := v.guest.config.
 		WithStdin(bytes.NewReader(m.Body)).WithStdout(out).WithStderr(&in.err).WithNanosleep(in.sleep)
 	for _, v := range environment(m) {
 		config = config.WithEnv(v.Name, v.Value)
 	}
 	p.counts.instances.Add(1)
 	in.begin(p.config.Limits.Timeout)
-	mod, err := p.guest.enter(in, config, abi.ExportStart)
+	mod, err := v.guest.enter(in, config, abi.ExportStart)
 	in.end()
 	if err == nil && in.over() {
 		err = errLate
@@ -50,7 +51,7 @@ func (p *Plugin) runCommand(ctx context.Context, e entry, m *Message) Outcome {
 	if err == nil && out.over {
 		err = fmt.Errorf("wrote more than %d bytes", out.limit)
 	}
-	o := in.outcome(e, code, err)
+	o = in.outcome(e, code, err)
 	switch {
 	case o.Verdict == Pass && e == entryFilter:
 		o.Body, o.Changed = out.b, !bytes.Equal(out.b, m.Body)
@@ -59,7 +60,7 @@ func (p *Plugin) runCommand(ctx context.Context, e entry, m *Message) Outcome {
 			o.Effects.Emits = []Emit{{Channel: channel, Body: out.b}}
 		}
 	}
-	return o
+	return o, false
 }
 
 // onlyChannel is the channel granted, if it is just one.

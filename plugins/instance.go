@@ -36,7 +36,8 @@ const (
 )
 
 // newInstance instantiates and initialises a guest.
-func (p *Plugin) newInstance(age uint64) (*instance, error) {
+func (v *edition) newInstance(age uint64) (*instance, error) {
+	p := v.plugin
 	in := &instance{p: p, age: age}
 	in.open(p.host.watchdog)
 	in.out = lineWriter{in: in, stream: "stdout"}
@@ -44,7 +45,7 @@ func (p *Plugin) newInstance(age uint64) (*instance, error) {
 	in.call.reset(entryOther, nil)
 	in.begin(max(startTimeout, startFactor*p.config.Limits.Timeout))
 	defer in.end()
-	mod, err := p.guest.instantiate(in)
+	mod, err := v.guest.instantiate(in)
 	if err != nil {
 		err = p.startProblem(in, "does not start: "+in.faultText(err))
 		in.discard()

@@ -30,30 +30,23 @@ func (h *Host) Load(ctx context.Context, c Config) (*Plugin, error) {
 	}
 	defer h.loads.Done()
 	c = c.withDefaults()
-	module, err := c.readModule()
-	if err != nil {
-		return nil, err
-	}
-	info, err := screen.Module(module)
-	if err != nil {
-		return nil, c.problem(ErrModule, "%v", err)
-	}
 	p := &Plugin{
-		host: h, config: c.withModuleDefaults(info.GoGuest, false), closed: make(chan struct{}), emit: make(map[string]bool),
+		host: h, config: c, log: h.options.Logger.With().Str("plugin", c.Name).Logger(), closed: make(chan struct{}), emit: make(map[string]bool),
 		lines: lineGate{credit: lineBurst, last: monotonic()}, faults: lineGate{credit: lineBurst, last: monotonic()},
 	}
-	if p.guest, err = h.compile(ctx, p.config, module); err != nil {
+	for _, channel := range c.Allow.Emit {
+		p.anyEmit = p.anyEmit || channel == "*"
+		p.emit[channel] = true
+	}
+	if c.Allow.KV {
+		p.overlay = newOverlay(func() { p.current.Load().pool.renew() })
+	}
+	e, err := p.prepare(ctx, 1)
+	if err != nil {
 		return nil, err
 	}
-	if err := p.prepare(ctx, info, c); err != nil {
-		p.guest.close(ctx)
-		return nil, err
-	}
-	if err := p.start(ctx); err != nil {
-		p.pool.close(ctx)
-		p.guest.close(ctx)
-		return nil, err
-	}
+	p.current.Store(e)
+	h.enter(p)
 	return p, nil
 }
 
@@ -79,76 +72,25 @@ func (c Config) readModule() ([]byte, error) {
 }
 
 // compile makes the guest, through the cache if there is one. What is wrong with the cache never keeps a good module from loading.
-func (h *Host) compile(ctx context.Context, c Config, module []byte) (*guest, error) {
+func (h *Host) compile(ctx context.Context, c Config, memory int64, module []byte) (*guest, error) {
 	metered, err := meter.Rewrite(module)
 	if err != nil {
 		return nil, c.problem(ErrModule, "%v", err)
 	}
 	defer h.compiles.lock(sha256.Sum256(module))()
-	g, err := compile(ctx, metered, c.Limits.Memory, h.options.CacheDir)
+	g, err := compile(ctx, metered, memory, h.options.CacheDir)
 	if err != nil && h.options.CacheDir != "" {
 		cacheErr := err
-		if g, err = compile(ctx, metered, c.Limits.Memory, ""); err == nil {
+		if g, err = compile(ctx, metered, memory, ""); err == nil {
 			h.options.Logger.Warn().Str("plugin", c.Name).Str("cache", h.options.CacheDir).Err(cacheErr).Msg("compilation cache not used")
 		}
 	}
 	if err != nil {
 		text, _, _ := strings.Cut(err.Error(), "\n")
 		if strings.Contains(text, "over limit of") {
-			text += fmt.Sprintf("; raise limits.memory, now %d MiB", c.Limits.Memory/mib)
+			text += fmt.Sprintf("; raise limits.memory, now %d MiB", memory/mib)
 		}
 		return nil, c.problem(ErrModule, "%s", text)
 	}
 	return g, nil
-}
-
-// prepare checks the contract and sets up what calls need.
-func (p *Plugin) prepare(ctx context.Context, info screen.Info, c Config) error {
-	p.log = p.host.options.Logger.With().Str("plugin", c.Name).Logger()
-	if err := p.guest.link(ctx); err != nil {
-		return c.problem(ErrModule, "%v", err)
-	}
-	if err := p.guest.checkImports(); err != nil {
-		return c.problem(ErrContract, "%v", err)
-	}
-	var err error
-	if p.kind, err = p.guest.checkExports(); err != nil {
-		return c.problem(ErrContract, "%v", err)
-	}
-	kv := p.guest.importsKV()
-	p.config = c.withModuleDefaults(info.GoGuest, kv)
-	p.pool = newPool(p.config.Pool, p.newInstance, func() { p.counts.discarded.Add(1) })
-	if kv && c.Allow.KV {
-		p.overlay = newOverlay(p.pool.renew)
-	}
-	for _, channel := range c.Allow.Emit {
-		p.anyEmit = p.anyEmit || channel == "*"
-		p.emit[channel] = true
-	}
-	if kv && !c.Allow.KV {
-		p.log.Warn().Msg("the module imports kv functions, but allow.kv is off: they answer that they are denied")
-	}
-	return nil
-}
-
-// start makes the first instance, which shows that the guest works and says what it offers.
-func (p *Plugin) start(ctx context.Context) error {
-	if p.kind&Command == 0 {
-		in, err := p.pool.take(ctx)
-		if err != nil {
-			return err
-		}
-		if offers := in.call.offers; offers != 0 {
-			p.kind &= offers
-		}
-		p.pool.put(in, useOther)
-	}
-	if p.kind == 0 {
-		return p.config.problem(ErrContract, "offers only entry points that it does not export")
-	}
-	if p.config.Tick > 0 && p.kind&Ticks == 0 {
-		return p.config.problem(ErrContract, "tick is set, but the module serves no rmds_tick")
-	}
-	p.host.enter(p)
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,11 +19,10 @@ import (
 type Plugin struct {
 	host    *Host
 	config  Config
-	kind    Kind
 	log     zerolog.Logger
-	guest   *guest
-	pool    *pool
-	overlay *overlay // nil unless the plugin is granted keys and imports the functions
+	overlay *overlay // nil unless the plugin is granted keys
+	current atomic.Pointer[edition]
+	reload  sync.Mutex // held while a new edition is prepared and put to work
 	anyEmit bool
 	emit    map[string]bool
 	counts  counts
@@ -37,13 +37,17 @@ type Plugin struct {
 func (p *Plugin) Name() string { return p.config.Name }
 
 // Kind tells what the plugin can be used as.
-func (p *Plugin) Kind() Kind { return p.kind }
+func (p *Plugin) Kind() Kind { return p.current.Load().kind }
 
-// Stateful tells whether the plugin imports kv functions and is allowed to use them.
+// Stateful tells whether the plugin is allowed to keep keys: then its calls take turns.
 func (p *Plugin) Stateful() bool { return p.overlay != nil }
 
-// Config is the configuration with its defaults filled in.
-func (p *Plugin) Config() Config { return p.config }
+// Config is the configuration with its defaults filled in, those that depend on the module as they are for the one that runs.
+func (p *Plugin) Config() Config {
+	c, e := p.config, p.Edition()
+	c.Limits.Memory, c.Pool = e.Memory, e.Pool
+	return c
+}
 
 // Stats are the counts so far.
 func (p *Plugin) Stats() Stats { return p.counts.snapshot() }
@@ -102,23 +106,36 @@ func (in *instance) entryPoint(e entry) api.Function {
 	return in.tick
 }
 
+// call makes one call in the edition that is current when its turn comes: one that a reload closed meanwhile is not asked.
 func (p *Plugin) call(ctx context.Context, e entry, m *Message, argument uint64) Outcome {
-	if p.kind&Command != 0 && e != entryTick {
-		return p.counted(m, p.runCommand(ctx, e, m))
+	for {
+		v := p.current.Load()
+		o, closed := v.call(ctx, e, m, argument)
+		if closed && p.current.Load() != v {
+			continue
+		}
+		return p.counted(m, o)
 	}
-	in, err := p.pool.take(ctx)
+}
+
+// call makes one call; closed tells that it was not made, because the edition is closed.
+func (v *edition) call(ctx context.Context, e entry, m *Message, argument uint64) (o Outcome, closed bool) {
+	if v.kind&Command != 0 && e != entryTick {
+		return v.runCommand(ctx, e, m)
+	}
+	in, err := v.pool.take(ctx)
 	if err != nil {
-		return p.counted(m, notTaken(err))
+		return notTaken(err), errors.Is(err, ErrClosed)
 	}
 	f := in.entryPoint(e)
 	if f == nil {
-		p.pool.put(in, useOther)
-		return p.counted(m, Outcome{Verdict: Fault, Reason: "the module does not export what it is used as"})
+		v.pool.put(in, useOther)
+		return Outcome{Verdict: Fault, Reason: "the module does not export what it is used as"}, false
 	}
-	code, err := in.run(e, f, m, argument, p.config.Limits.Timeout)
-	o := in.outcome(e, code, err)
-	p.pool.put(in, in.fared(err))
-	return p.counted(m, o)
+	code, err := in.run(e, f, m, argument, v.plugin.config.Limits.Timeout)
+	o = in.outcome(e, code, err)
+	v.pool.put(in, in.fared(err))
+	return o, false
 }
 
 func (in *instance) fared(err error) use {
@@ -191,34 +208,36 @@ func joinReason(said, fault string) string {
 }
 
 // Health asks the guest how it is; one that exports no rmds_health is healthy unless its last calls all failed.
-func (p *Plugin) Health(ctx context.Context) error {
-	if p.kind&Command != 0 {
-		return p.streak()
+func (p *Plugin) Health(ctx context.Context) error { return p.current.Load().health(ctx) }
+
+func (v *edition) health(ctx context.Context) error {
+	if v.kind&Command != 0 {
+		return v.streak()
 	}
-	in, err := p.pool.take(ctx)
+	in, err := v.pool.take(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnhealthy, err)
 	}
 	if in.health == nil {
-		p.pool.put(in, useOther)
-		return p.streak()
+		v.pool.put(in, useOther)
+		return v.streak()
 	}
-	code, err := in.run(entryOther, in.health, nil, 0, p.config.Limits.Timeout)
+	code, err := in.run(entryOther, in.health, nil, 0, v.plugin.config.Limits.Timeout)
 	reason := in.call.reason
 	if err != nil {
 		reason = joinReason(reason, in.faultText(err))
-		p.pool.put(in, useFaulted)
+		v.pool.put(in, useFaulted)
 		return fmt.Errorf("%w: %s", ErrUnhealthy, reason)
 	}
-	p.pool.put(in, useOther)
+	v.pool.put(in, useOther)
 	if code != 0 {
 		return fmt.Errorf("%w: %s", ErrUnhealthy, joinReason(reason, fmt.Sprintf("rmds_health returned %d", code)))
 	}
-	return p.streak()
+	return v.streak()
 }
 
-func (p *Plugin) streak() error {
-	if n := p.pool.faultsInRow(); n >= faultsBeforePause {
+func (v *edition) streak() error {
+	if n := v.pool.faultsInRow(); n >= faultsBeforePause {
 		return fmt.Errorf("%w: the last %d calls failed", ErrUnhealthy, n)
 	}
 	return nil
@@ -229,8 +248,9 @@ func (p *Plugin) streak() error {
 func (p *Plugin) Close(ctx context.Context) error {
 	p.closeOnce.Do(func() {
 		close(p.closed)
-		p.pool.close(ctx)
-		p.guest.close(context.WithoutCancel(ctx))
+		p.reload.Lock() // a reload under way ends first
+		defer p.reload.Unlock()
+		p.current.Load().close(ctx)
 		p.host.leave(p)
 	})
 	return nil
