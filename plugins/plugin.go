@@ -91,6 +91,22 @@ func (p *Plugin) do(ctx context.Context, e entry, m *Message, argument uint64) O
 	return o
 }
 
+// Edit is an outcome that changes keys as if a call of the plugin had: it takes its turn between two calls, and those behind it see the change. Instances are replaced,
+// because they may remember what the keys held. The error is ctx's, ErrClosed, or ErrConfig for a plugin that may not keep keys.
+func (p *Plugin) Edit(ctx context.Context, changes []StateChange) (Outcome, error) {
+	if p.overlay == nil {
+		return Outcome{}, p.config.problem(ErrConfig, "it keeps no keys: allow.kv is off")
+	}
+	age, err := p.overlay.begin(ctx, p.closed)
+	if err != nil {
+		return Outcome{}, err
+	}
+	o := Outcome{Verdict: Pass, Effects: Effects{State: changes}, turn: p.overlay.issue(age, changes)}
+	o.Settle, o.Release = o.turn.settle, o.turn.release
+	p.current.Load().pool.renew()
+	return o, nil
+}
+
 func notCalled(err error) Outcome {
 	return Outcome{Verdict: Retry, Reason: "not called: " + err.Error(), Settle: noSettle, Release: noRelease}
 }
@@ -241,6 +257,12 @@ func (v *edition) streak() error {
 		return fmt.Errorf("%w: the last %d calls failed", ErrUnhealthy, n)
 	}
 	return nil
+}
+
+// Suspended tells how many calls failed in a row, and how long the plugin is not called because of that: its messages wait.
+func (p *Plugin) Suspended() (faults int, wait time.Duration) {
+	v := p.current.Load()
+	return v.pool.faultsInRow(), v.pool.paused()
 }
 
 // Close waits for the calls under way, calls rmds_stop in every instance and frees the plugin. When ctx ends first, the calls are

@@ -181,6 +181,16 @@ func (p *pool) faultsInRow() int {
 	return p.faults
 }
 
+// paused is how long no new instance is made after repeated faults; 0 if one is made at once.
+func (p *pool) paused() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.faults < faultsBeforePause {
+		return 0
+	}
+	return max(0, time.Until(p.pause))
+}
+
 // close allows no further call, waits for those that run, and retires the instances. When ctx ends first, the calls are ended.
 func (p *pool) close(ctx context.Context) {
 	close(p.closing)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"github.com/getevo/rmds-router/plugins"
 	"github.com/getevo/rmds-router/router/config"
@@ -15,6 +16,8 @@ type stage struct {
 	config plugins.Config
 	// gate admits one message at a time to a plugin that keeps state; nil for others.
 	gate *gate
+	// refused says why the latest attempt to reload failed; nil if it did not.
+	refused atomic.Pointer[string]
 }
 
 // gate orders what one stateful plugin does. Whoever holds it may call the plugin as often as one message needs, and lets go once

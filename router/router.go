@@ -175,6 +175,7 @@ func (r *Router) startInputs() {
 			}
 		})
 	}
+	r.watchPlugins(ctx)
 	for _, name := range slices.Sorted(maps.Keys(r.stages)) {
 		if s := r.stages[name]; s.config.Tick > 0 {
 			r.work.Go(func() { r.tick(ctx, s) })

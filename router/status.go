@@ -1,7 +1,6 @@
 package router
 
 import (
-	"bytes"
 	"fmt"
 	"unicode/utf8"
 
@@ -57,8 +56,8 @@ func (r *Router) Status() admin.Status {
 }
 
 func pluginStatus(s *stage) admin.Plugin {
-	stats := s.Stats()
-	p := admin.Plugin{Name: s.Name(), Calls: int64(stats.Calls), Faults: int64(stats.Faults), Custom: stats.Custom, Verdicts: map[string]int64{
+	stats, edition := s.Stats(), s.Edition()
+	p := admin.Plugin{Name: s.Name(), Edition: edition.Number, SHA256: edition.SHA256, Serves: s.Kind().String(), File: s.config.File, State: s.state(), Calls: int64(stats.Calls), Faults: int64(stats.Faults), Custom: stats.Custom, Verdicts: map[string]int64{
 		plugins.Pass.String(): int64(stats.Passed), plugins.Drop.String(): int64(stats.Dropped), plugins.Retry.String(): int64(stats.Retried), plugins.Dead.String(): int64(stats.Dead),
 	}}
 	if p.Custom == nil {
@@ -95,41 +94,4 @@ func event(m *engine.Message) admin.Event {
 		e.DataBase64 = m.Data
 	}
 	return e
-}
-
-// PluginState lists durable keys of a plugin.
-func (r *Router) PluginState(plugin string, prefix, after []byte, limit int) ([]admin.Entry, error) {
-	if r.stages[plugin] == nil {
-		return nil, fmt.Errorf("%w: %q", admin.ErrNoPlugin, plugin)
-	}
-	state := r.engine.State()
-	var list []admin.Entry
-	if bytes.Compare(after, prefix) < 0 { // begin at the prefix itself
-		value, ok, err := state.Get(plugin, prefix)
-		if err != nil {
-			return nil, err
-		}
-		if ok && len(prefix) > 0 {
-			list = append(list, admin.Entry{Key: prefix, Value: value})
-		}
-		after = prefix
-	}
-	for len(list) < limit {
-		key, ok, err := state.Next(plugin, after)
-		if err != nil {
-			return nil, err
-		}
-		if !ok || !bytes.HasPrefix(key, prefix) {
-			break
-		}
-		value, ok, err := state.Get(plugin, key)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			list = append(list, admin.Entry{Key: key, Value: value})
-		}
-		after = key
-	}
-	return list, nil
 }

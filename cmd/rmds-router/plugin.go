@@ -16,11 +16,11 @@ import (
 	"github.com/getevo/rmds-router/router/author"
 )
 
-// newPluginCommand returns `rmds-router plugin`: the tools of those who write plugins. They need no configuration and no running router.
-func newPluginCommand() *cobra.Command {
+// newPluginCommand returns `rmds-router plugin`: the tools of those who write plugins, which need no configuration and no running router, and what concerns the plugins of a running one.
+func newPluginCommand(s *shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
-		Short: "Make, build, test and measure plugins",
+		Short: "Make, build, test and measure plugins; look after those of a running router",
 		Long: `Tools for those who write plugins. From nothing to a filter that works:
 
   rmds-router plugin new my-filter --lang rust
@@ -31,7 +31,7 @@ The folder holds the SDK, a small filter, and cases.yaml with test cases: messag
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginInspect(), newPluginBench())
+	cmd.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginInspect(), newPluginBench(), newPluginList(s), newPluginReload(s), newPluginKV(s))
 	return cmd
 }
 

@@ -79,6 +79,15 @@ func (f *fakeRouter) Watch(channel string, w func(Event, int64)) (func(), error)
 	return func() {}, nil
 }
 
+func (f *fakeRouter) SetPluginState(_ context.Context, plugin string, key, value []byte) error {
+	f.orders = append(f.orders, fmt.Sprintf("set %s %s %q %v", plugin, key, value, value == nil))
+	return f.err
+}
+
+func (f *fakeRouter) ReloadPlugin(_ context.Context, plugin string) (Reloaded, error) {
+	return Reloaded{Changed: true, Plugin: Plugin{Name: plugin, Edition: 2}}, f.err
+}
+
 func (f *fakeRouter) PluginState(plugin string, prefix, after []byte, limit int) ([]Entry, error) {
 	if plugin != "p" {
 		return nil, ErrNoPlugin

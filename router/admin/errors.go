@@ -16,6 +16,10 @@ var (
 	ErrNoChannel = errors.New("no such channel on this node")
 	// ErrNoPlugin means the router's configuration has no such plugin.
 	ErrNoPlugin = errors.New("no such plugin on this node")
+	// ErrReload means a plugin's new version is not right; the old one runs on.
+	ErrReload = errors.New("the plugin was not reloaded; the version before runs on")
+	// ErrState means a plugin's keys cannot be changed.
+	ErrState = errors.New("the key was not changed")
 	// ErrHeld means an outbound filter wants the message later. Nothing was stored.
 	ErrHeld = errors.New("a filter holds the message")
 	// ErrRejected means an outbound filter refused the message for good. Nothing was stored.
@@ -50,6 +54,8 @@ func problemOf(err error) *Problem {
 		{ErrNoChannel, http.StatusNotFound, "Unknown channel"},
 		{ErrNoNode, http.StatusNotFound, "Unknown node"},
 		{ErrNoPlugin, http.StatusNotFound, "Unknown plugin"},
+		{ErrReload, http.StatusUnprocessableEntity, "Plugin not reloaded"},
+		{ErrState, http.StatusConflict, "Key not changed"},
 		{ErrNoDeadLetter, http.StatusNotFound, "Unknown dead letter"},
 		{engine.ErrNoQueue, http.StatusNotFound, "Unknown queue"},
 		{engine.ErrDeadLetterBusy, http.StatusConflict, "The dead letter is busy"},

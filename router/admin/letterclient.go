@@ -82,6 +82,9 @@ func (c *Client) post(ctx context.Context, path string, body, to any) error {
 
 func answer(response *http.Response, to any) error {
 	defer response.Body.Close()
+	if to == nil {
+		return nil
+	}
 	if err := json.NewDecoder(response.Body).Decode(to); err != nil {
 		return fmt.Errorf("read the router's answer: %w", err)
 	}

@@ -111,7 +111,10 @@ func Handler(router Router, o Options) http.Handler {
 	mux.HandleFunc("POST /api/v1/dead-letters/drop", a.drop)
 	mux.HandleFunc("GET /api/v1/queues", a.queues)
 	mux.HandleFunc("GET /api/v1/queues/{channel}/messages", a.pending)
+	mux.HandleFunc("GET /api/v1/plugins", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.router.Status().Plugins) })
 	mux.HandleFunc("GET /api/v1/plugins/{plugin}/state", a.state)
+	mux.HandleFunc("POST /api/v1/plugins/{plugin}/state", a.setState)
+	mux.HandleFunc("POST /api/v1/plugins/{plugin}/reload", a.reload)
 	a.network(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, newProblem(http.StatusNotFound, "No such resource", "there is nothing at "+r.Method+" "+r.URL.Path))

@@ -35,8 +35,7 @@ type Router interface {
 	// Queues lists what waits for readers. Pending lists messages of one queue with sequences above after.
 	Queues() []Queue
 	Pending(channel, reader string, after uint64, limit int) ([]Event, error)
-	// PluginState lists a plugin's durable keys that begin with prefix and come after the key after, in byte order.
-	PluginState(plugin string, prefix, after []byte, limit int) ([]Entry, error)
+	Plugins
 }
 
 // Status is the answer to GET /api/v1/status.
@@ -121,11 +120,23 @@ type Input struct {
 // Plugin is one plugin's counters since the router started.
 type Plugin struct {
 	Name     string           `json:"name"`
+	Edition  uint64           `json:"edition"` // 1 at the start, one more with each version that was put to work since
+	SHA256   string           `json:"sha256"`
+	Serves   string           `json:"serves"` // the entry points
+	File     string           `json:"file"`
+	State    string           `json:"state"` // working, or what is wrong
 	Calls    int64            `json:"calls"`
 	Faults   int64            `json:"faults"`
 	Verdicts map[string]int64 `json:"verdicts"`
 	// Custom are the counters that the plugin keeps itself.
 	Custom map[string]int64 `json:"custom"`
+}
+
+// Reloaded is the answer to a reload.
+type Reloaded struct {
+	// Changed is false if the file held what ran already.
+	Changed bool   `json:"changed"`
+	Plugin  Plugin `json:"plugin"`
 }
 
 // Header is a name and a value of a message.
