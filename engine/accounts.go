@@ -14,7 +14,8 @@ type Account struct {
 	Accepted                                                           uint64 // addressed to this reader, since it joined
 	Handled, Dead, Expired, Purged, Overflow, Removed, Corrupt, Pruned uint64 // how they ended, as the reader reported
 	Pending                                                            uint64
-	Ended                                                              bool // the join is over
+	Ended                                                              bool // the join is over, for now if it is Replaced
+	Replaced                                                           bool // the node came with another database, which goes on at this one's place
 }
 
 // Balanced tells whether the identity holds.
@@ -29,7 +30,7 @@ func (c *Connection) Accounts() []Account {
 		head, _ := c.node.Store().Head(r.Channel)
 		list = append(list, Account{Channel: r.Channel, Reader: r.Node, Join: r.Join, Accepted: r.Accepted(head), Handled: r.Totals.Handled, Dead: r.Totals.Dead,
 			Expired: r.Totals.Expired, Purged: r.Totals.Purged, Overflow: r.Totals.Overflow, Removed: r.Removed, Corrupt: r.Totals.Corrupt, Pruned: r.Totals.Pruned,
-			Pending: r.Pending(head), Ended: r.Ended})
+			Pending: r.Pending(head), Ended: r.Ended, Replaced: r.Replaced})
 	}
 	slices.SortFunc(list, func(a, b Account) int {
 		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Reader, b.Reader), cmp.Compare(a.Join, b.Join))

@@ -16,6 +16,7 @@ package enginetest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,7 +90,12 @@ func (n *Network) ConnectWith(t testing.TB, id string, c *engine.Config, opts ..
 	t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	at := n.node(id)
+	return n.open(t, n.node(id), id, c, opts)
+}
+
+// open starts a node; n.mu is held.
+func (n *Network) open(t testing.TB, at *node, id string, c *engine.Config, opts []engine.Option) *engine.Connection {
+	t.Helper()
 	h := &harness.Harness{Dial: n.wires.Dial, VFS: at.disk.Name(), Wall: func() time.Time { return time.Now().Add(time.Duration(at.ahead.Load())) }}
 	opts = append(opts[:len(opts):len(opts)], engine.SetID(id), engine.SetStoragePath("node.db"), engine.SetHarness(h))
 	connection, err := engine.New(c, opts...)
@@ -111,14 +117,57 @@ func (n *Network) crash(id string, next func(*crashvfs.Disk) *crashvfs.Disk) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	at := n.nodes[id]
-	if at == nil || at.connection == nil {
+	if at == nil {
 		return
 	}
 	old := at.disk
 	at.disk = next(old)
-	at.abort()
+	if at.connection != nil {
+		at.abort()
+	}
 	at.connection = nil
 	old.Close()
+}
+
+// Backup is a copy of a node's disk.
+type Backup struct{ files *crashvfs.Snapshot }
+
+// Backup copies the disk of a node, running or not; nil if there never was such a node. A copy made while the node writes may be torn, as any
+// such backup.
+func (n *Network) Backup(id string) *Backup {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if at := n.nodes[id]; at != nil {
+		return &Backup{at.disk.Snapshot()}
+	}
+	return nil
+}
+
+// Restore ends a node as Kill would and puts its disk back to a backup, of this or another node; nil deletes what is there.
+func (n *Network) Restore(id string, b *Backup) {
+	n.crash(id, func(d *crashvfs.Disk) *crashvfs.Disk {
+		if b == nil {
+			return d.Restore(&crashvfs.Snapshot{})
+		}
+		return d.Restore(b.files)
+	})
+}
+
+// Twin starts a second node of the same id, on a disk of its own that holds the backup, or nothing. Kill and the like know it by the name
+// that it returns; its connection to the network shares what is done to the id's.
+func (n *Network) Twin(t testing.TB, id string, b *Backup, opts ...engine.Option) (twin *engine.Connection, name string) {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at := &node{disk: crashvfs.New(uint64(len(n.nodes)))}
+	if b != nil {
+		empty := at.disk
+		at.disk = empty.Restore(b.files)
+		empty.Close()
+	}
+	name = fmt.Sprintf("%s/%d", id, len(n.nodes))
+	n.nodes[name] = at
+	return n.open(t, at, id, engine.DefaultConfig(), opts), name
 }
 
 // FillDisk makes a node's disk full, or gives it room again.

@@ -94,6 +94,8 @@ func (n *Node) outboxEvent(e outbox.Event) {
 	case outbox.BatchCorrupt:
 		log.Error().Msg("a stored batch is damaged; its messages cannot be delivered and count as corrupt")
 	case outbox.SessionClosed, outbox.Acknowledged:
+	case outbox.ReaderForgotten:
+		log.Warn().Msg("a node has come with so many databases or joins that the oldest is forgotten")
 	case outbox.PositionLost:
 		log.Warn().Msg("a reader's place was corrected")
 	}

@@ -261,7 +261,7 @@ func (n *Node) joinsOf(node string, channels []string) (list []wire.OpenChannel)
 		}
 	}
 	for _, r := range n.out.Readers() { // also one that is away
-		if r.Node == node && !r.Ended {
+		if r.Node == node && (!r.Ended || r.Replaced) {
 			add(r.Channel, r.Join)
 		}
 	}
@@ -272,7 +272,7 @@ func (n *Node) joinsOf(node string, channels []string) (list []wire.OpenChannel)
 func (n *Node) endKicked(node string, joins []wire.OpenChannel, e store.AuditEntry) error {
 	var ends []store.EndReader
 	for _, r := range n.out.Readers() {
-		if r.Node == node && !r.Ended && slices.ContainsFunc(joins, func(j wire.OpenChannel) bool { return r.Channel == j.Name && r.Join <= j.Join }) {
+		if r.Node == node && (!r.Ended || r.Replaced) && slices.ContainsFunc(joins, func(j wire.OpenChannel) bool { return r.Channel == j.Name && r.Join <= j.Join }) {
 			ends = append(ends, store.EndReader{Store: r.Store, Channel: r.Channel, Join: r.Join})
 		}
 	}

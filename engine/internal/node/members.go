@@ -192,24 +192,56 @@ func (n *Node) ownEnded(r store.Reader) bool {
 
 // admit puts a reader on record; its lane opens when that is durable.
 func (n *Node) admit(a store.AddReader) {
-	if r, known := n.out.Reader(a.Store, a.Channel, a.Join); known {
-		if r.Ended && a.Store != n.store.ID() { // it was kicked while it was away: an ended join stays ended
+	r, known := n.out.Reader(a.Store, a.Channel, a.Join)
+	if known {
+		if r.Ended && !r.Replaced && a.Store != n.store.ID() { // it was kicked while it was away: an ended join stays ended
 			n.kickAgain(a)
 		}
-		return
+		if !r.Replaced {
+			return
+		}
 	}
 	if !n.under(a) {
 		return
 	}
-	log := n.log.With().Str("node", a.Node).Str("channel", a.Channel).Logger()
+	log := n.log.With().Str("node", a.Node).Str("channel", a.Channel).Hex("store", a.Store[:]).Logger()
+	replaced, room := n.others(a)
+	if !room {
+		n.over(a)
+		n.limiter.warn(log, "readers "+a.Channel, "the channel has as many readers on record as it can have; this one gets nothing")
+		return
+	}
 	n.out.AddReader(a, func(err error) {
 		n.over(a)
-		if err != nil {
+		switch {
+		case err != nil:
 			log.Error().Err(err).Msg("a reader could not be put on record; it gets nothing until it can")
-			return
+		case known:
+			log.Warn().Msg("a reader is back with a database that it had before; it goes on where that one was")
+		case replaced:
+			log.Warn().Msg("a reader came with another database: was the old one deleted? It goes on at the old one's place; what that had handled stays handled unless it is replayed")
+		default:
+			n.limiter.info(log, "joined", "a reader joined")
 		}
-		n.limiter.info(log, "joined", "a reader joined")
+		if now, _ := n.out.Reader(a.Store, a.Channel, a.Join); (known || replaced) && !now.Ended {
+			n.poke() // the other store may have announced itself meanwhile
+		}
 	})
+}
+
+// maxReaders bounds the readers on record of one channel, for whoever may announce itself can make up nodes.
+const maxReaders = 16384
+
+// others tells whether the reader to be put on record takes the place of one of its node's other stores, and whether there is room for it.
+func (n *Node) others(a store.AddReader) (replaced, room bool) {
+	count := 0
+	for _, r := range n.out.Readers() {
+		if r.Channel == a.Channel {
+			count++
+			replaced = replaced || r.Node == a.Node && r.Store != a.Store && !r.Ended
+		}
+	}
+	return replaced, replaced || count < maxReaders
 }
 
 // under notes that a reader is being put on record; false if it already is.
@@ -231,7 +263,7 @@ func (n *Node) over(a store.AddReader) {
 
 func (n *Node) leave(id store.ID, channel string, join uint64) {
 	r, known := n.out.Reader(id, channel, join)
-	if !known || r.Ended {
+	if !known || r.Ended && !r.Replaced {
 		return
 	}
 	log := n.log.With().Str("node", r.Node).Str("channel", channel).Logger()

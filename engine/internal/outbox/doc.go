@@ -71,8 +71,9 @@ const (
 	ChannelRefused
 	ReaderLeft
 	ReadFailed
-	BatchCorrupt // a batch is damaged at rest: its messages end as corrupt
-	PositionLost // the reader's and the sender's record do not meet; detail says what was done
+	BatchCorrupt    // a batch is damaged at rest: its messages end as corrupt
+	ReaderForgotten // a node has had so many stores or joins that the oldest is no longer on record
+	PositionLost    // the reader's and the sender's record do not meet; detail says what was done
 	SessionClosed
 	FrameRejected // bytes with a Fault
 	Acknowledged  // if Observed: the reader has handled Count more

@@ -24,7 +24,7 @@ type ledger struct {
 	log      Log
 	limit    uint64 // 0: none
 	rows     map[readerKey]*store.Reader
-	dirty    map[readerKey]bool
+	dirty    map[readerKey]bool // true: the report of a session's beginning is among what changed
 	ending   map[readerKey]bool // an end is under way to the store
 	channels map[string]*tally
 	sheds    map[readerKey]*shed
@@ -48,16 +48,25 @@ func newLedger(log Log, limit int) *ledger {
 	return l
 }
 
-// reload takes the rows from the store, keeping what readers have reported since.
-func (l *ledger) reload() {
+// reload takes the rows from the store, keeping what readers have reported since. It returns those that the store has dropped.
+func (l *ledger) reload() (forgotten []store.Reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	kept := map[readerKey]bool{}
 	for _, r := range l.log.Readers() {
 		k := readerKey{r.Store, r.Channel, r.Join}
-		if old := l.rows[k]; old != nil && !r.Ended {
+		kept[k] = true
+		if old := l.rows[k]; old != nil && !r.Ended && !old.Ended {
 			continue
 		}
+		delete(l.sheds, k)
 		l.rows[k] = &r
+	}
+	for k, r := range l.rows {
+		if !kept[k] {
+			forgotten = append(forgotten, *r)
+			delete(l.rows, k)
+		}
 	}
 	for _, t := range l.channels {
 		t.rows = nil
@@ -73,6 +82,7 @@ func (l *ledger) reload() {
 	for _, t := range l.channels {
 		l.recount(t)
 	}
+	return forgotten
 }
 
 // tally finds or makes a channel's tally; l.mu is held.
@@ -160,26 +170,47 @@ func (l *ledger) release(channel string, n int) {
 	}
 }
 
-// move notes what a reader reported: everything up to seq is at its end. It may go back.
-func (l *ledger) move(k readerKey, seq uint64, totals store.Totals) error {
+// move notes what a reader reported: everything up to seq is at its end. It may go back. A report that opens a session counts also
+// where it does not agree with what is on record; beyond is by how much what the reader counts above the log changed then.
+func (l *ledger) move(k readerKey, seq uint64, totals store.Totals, opens bool) (beyond int64, err error) {
 	l.mu.Lock()
 	r := l.rows[k]
-	same := r == nil || r.Ended || l.ending[k] || r.Position == seq && r.Totals == totals
+	same := r == nil || r.Ended || l.ending[k] || r.Position == seq && r.Totals == totals && !opens
+	var now store.Reader
+	if !same {
+		now = *r
+	}
 	l.mu.Unlock()
 	if same {
-		return nil
+		return 0, nil
 	}
-	done, err := l.done(r, seq, totals)
+	if opens && seq < now.Start {
+		now.Start = seq
+		if now.StartTotal, err = l.log.Upto(k.channel, seq); err != nil {
+			return 0, fmt.Errorf("count up to %d on channel %s: %w", seq, k.channel, err)
+		}
+	}
+	done, err := l.done(&now, seq, totals)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	now.Position, now.Totals, now.Done = seq, totals, done
+	if opens {
+		now.Settle()
 	}
 	l.mu.Lock()
-	r.Position, r.Totals, r.Done = seq, totals, done
-	l.dirty[k] = true
-	l.recount(l.tally(k.channel))
-	l.mu.Unlock()
-	poke(l.moved)
-	return nil
+	defer l.mu.Unlock()
+	if l.rows[k] != r || l.ending[k] { // it ended meanwhile
+		return 0, nil
+	}
+	beyond = now.Beyond - r.Beyond
+	if now != *r {
+		*r = now
+		l.dirty[k] = l.dirty[k] || opens
+		l.recount(l.tally(k.channel))
+		poke(l.moved)
+	}
+	return beyond, nil
 }
 
 // done counts the messages of a reader's channel up to a sequence, ever. Where the log is pruned, that is what the reader counted.
@@ -193,7 +224,7 @@ func (l *ledger) done(r *store.Reader, seq uint64, totals store.Totals) (uint64,
 		return 0, fmt.Errorf("count up to %d on channel %s: %w", seq, r.Channel, err)
 	}
 	if seq < head.Floor {
-		n = min(n, r.StartTotal+totals.Sum())
+		n = min(n, r.Counted(totals))
 	}
 	return max(n, r.StartTotal), nil
 }
@@ -203,13 +234,17 @@ func (l *ledger) takeDirty() []store.ReaderChange {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	changes := make([]store.ReaderChange, 0, len(l.dirty))
-	for k := range l.dirty {
-		if r := l.rows[k]; !r.Ended {
-			changes = append(changes, store.ReaderChange{Move: &store.MoveReader{Store: k.store, Channel: k.channel, Join: k.join, Position: r.Position, Totals: r.Totals}})
+	for k, opens := range l.dirty {
+		if r := l.rows[k]; r != nil && !r.Ended {
+			changes = append(changes, moved(r, opens))
 		}
 	}
 	clear(l.dirty)
 	return changes
+}
+
+func moved(r *store.Reader, opens bool) store.ReaderChange {
+	return store.ReaderChange{Move: &store.MoveReader{Store: r.Store, Channel: r.Channel, Join: r.Join, Position: r.Position, Totals: r.Totals, Opens: opens}}
 }
 
 // reader returns a copy of one row.
@@ -234,15 +269,20 @@ func (l *ledger) all() []store.Reader {
 	return rows
 }
 
-// end forgets that a reader counts; the store does the same in its own transaction.
-func (l *ledger) end(k readerKey) {
+// end forgets that a reader counts, and returns its last report, to be stored with its end so that the accounting meets. The store
+// does the same in its own transaction.
+func (l *ledger) end(k readerKey) (last []store.ReaderChange) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r := l.rows[k]; r != nil {
+		if !r.Ended && !l.ending[k] {
+			last = append(last, moved(r, l.dirty[k]))
+		}
 		l.ending[k] = true
 		delete(l.dirty, k)
 		t := l.tally(k.channel)
 		t.rows = slices.DeleteFunc(t.rows, func(row *store.Reader) bool { return row == r })
 		l.recount(t)
 	}
+	return last
 }

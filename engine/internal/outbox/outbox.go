@@ -165,14 +165,18 @@ func (b *Outbox) Reader(id store.ID, channel string, join uint64) (store.Reader,
 func (b *Outbox) AddReader(a store.AddReader, done func(error)) {
 	changes := []store.ReaderChange{}
 	for _, r := range b.ledger.all() {
-		if r.Store == a.Store && r.Channel == a.Channel && r.Join < a.Join && !r.Ended {
+		switch {
+		case r.Channel != a.Channel || r.Ended:
+		case r.Store == a.Store && r.Join < a.Join:
 			changes = append(changes, b.endings(r.Store, r.Channel, r.Join)...)
+		case r.Store != a.Store && r.Node == a.Node: // its place is taken over
+			changes = append(changes, b.ledger.end(readerKey{r.Store, r.Channel, r.Join})...)
 		}
 	}
 	changes = append(changes, store.ReaderChange{Add: &a})
 	b.log.Submit(&store.Tx{Readers: changes, Must: true, Done: func(err error) {
 		if err == nil {
-			b.ledger.reload()
+			b.reload()
 			b.recorded(a.Store)
 		}
 		done(err)
@@ -204,20 +208,22 @@ func (b *Outbox) EndReaders(joins []store.EndReader, audit []store.AuditEntry, d
 	}
 	b.log.Submit(&store.Tx{Readers: changes, Audit: audit, Must: true, Done: func(err error) {
 		if err == nil {
-			b.ledger.reload()
+			b.reload()
 		}
 		done(err)
 	}})
 }
 
-// endings stores the last report together with the end of a join, so that the accounting meets.
-func (b *Outbox) endings(id store.ID, channel string, join uint64) []store.ReaderChange {
-	k := readerKey{id, channel, join}
-	var changes []store.ReaderChange
-	if r, ok := b.ledger.reader(k); ok && !r.Ended {
-		changes = append(changes, store.ReaderChange{Move: &store.MoveReader{Store: id, Channel: channel, Join: join, Position: r.Position, Totals: r.Totals}})
+// reload takes over what the store has put on record, and tells of what it let go.
+func (b *Outbox) reload() {
+	for _, r := range b.ledger.reload() {
+		b.opt.Event(Event{Kind: ReaderForgotten, Node: r.Node, Channel: r.Channel, Detail: fmt.Sprintf("join %d of store %x, which was at %d", r.Join, r.Store, r.Position)})
 	}
-	b.ledger.end(k)
+}
+
+// endings are the changes that end a join.
+func (b *Outbox) endings(id store.ID, channel string, join uint64) []store.ReaderChange {
+	changes := b.ledger.end(readerKey{id, channel, join})
 	return append(changes, store.ReaderChange{End: &store.EndReader{Store: id, Channel: channel, Join: join}})
 }
 

@@ -44,17 +44,23 @@ func (s *stream) record(st *wire.Status) map[string]lane.Position {
 		if len(c.Committed) == 0 || s.at.Ready[c.Name] != c.Join {
 			continue
 		}
+		before, known := s.box.ledger.reader(s.key3(c.Name))
 		p, ok := s.own(c.Committed)
 		if !ok {
-			continue
+			p.Seq = before.Position // all that it has had since is lost here
 		}
-		before, known := s.box.ledger.reader(s.key3(c.Name))
 		if known && older(p.Seq, &c.Totals, &before) {
 			continue
 		}
 		s.acknowledged(c.Name, &before, known, c.Totals.Handled)
-		positions[c.Name] = p
-		if err := s.box.ledger.move(s.key3(c.Name), p.Seq, totals(c.Totals)); err != nil {
+		if ok {
+			positions[c.Name] = p
+		}
+		lost := s.adrift[c.Name] || !exact(p, ok, c.Committed[0])
+		if p.Run == s.box.log.Run() {
+			delete(s.adrift, c.Name)
+		}
+		if _, err := s.box.ledger.move(s.key3(c.Name), p.Seq, totals(c.Totals), lost); err != nil {
 			s.event(ReadFailed, c.Name, err.Error())
 		}
 	}
@@ -114,6 +120,11 @@ func (s *stream) opened(st *wire.Status) {
 
 func (s *stream) resolve(c wire.StatusChannel) lane.Start {
 	committed, ok := s.own(c.Committed)
+	if len(c.Committed) > 0 && !exact(committed, ok, c.Committed[0]) || !s.holds(c.Received) {
+		s.adrift[c.Name] = true
+	} else {
+		delete(s.adrift, c.Name)
+	}
 	before, known := s.box.ledger.reader(s.key3(c.Name))
 	s.acknowledged(c.Name, &before, known && ok, c.Totals.Handled)
 	if !ok {
@@ -127,14 +138,31 @@ func (s *stream) resolve(c wire.StatusChannel) lane.Start {
 		}
 		s.event(PositionLost, c.Name, fmt.Sprintf("the reader is at %d, behind the %d on record here; it gets what is between again", committed.Seq, before.Position))
 	}
-	if err := s.box.ledger.move(s.key3(c.Name), committed.Seq, totals(c.Totals)); err != nil {
+	switch beyond, err := s.box.ledger.move(s.key3(c.Name), committed.Seq, totals(c.Totals), true); {
+	case err != nil:
 		s.event(ReadFailed, c.Name, err.Error())
+	case beyond != 0:
+		s.event(PositionLost, c.Name, fmt.Sprintf("the reader counts %+d messages against this log: a database was restored from an older copy", beyond))
 	}
 	start := lane.Start{Channel: c.Name, Committed: committed, Received: committed}
 	if r, ok := s.own([]wire.Position{c.Received}); ok && r.Seq >= committed.Seq && r.Seq == c.Received.Seq {
 		start.Received, start.Offset = r, c.Piece
 	}
 	return start
+}
+
+// exact tells whether a place that was reported is one of this log, as own found it.
+func exact(p lane.Position, ok bool, reported wire.Position) bool {
+	return ok && p == lane.Position(reported)
+}
+
+// holds tells whether this log has got as far as a place that was reported; none is reported as zero.
+func (s *stream) holds(reported wire.Position) bool {
+	if reported == (wire.Position{}) {
+		return true
+	}
+	p, ok := s.own([]wire.Position{reported})
+	return exact(p, ok, reported)
 }
 
 // position names a sequence of this log by its run too.

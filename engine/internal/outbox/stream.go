@@ -42,12 +42,13 @@ type stream struct {
 	feed      *feed
 	at        Target             // the target of the present session
 	suspended map[string]refusal // channels refused
+	adrift    map[string]bool    // channels of which the reader holds messages that this log has lost, until it reports one of this run
 	frame     []byte             // scratch
 	readAgain time.Duration      // when the log is to be read again after it could not; 0: at the next occasion
 }
 
 func newStream(b *Outbox, k streamKey, up bool) *stream {
-	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, feed: newFeed(b.log, b.blocks, k.reader, b.opt.Event),
+	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, adrift: map[string]bool{}, feed: newFeed(b.log, b.blocks, k.reader, b.opt.Event),
 		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry, MaxRetry: maxRetry})}
 }
 

@@ -207,7 +207,7 @@ func (c *checker) accounts() {
 		if _, wiped := c.wiped[a.Reader]; a.Ended && wiped && a.Removed == 0 {
 			continue // its place went to the reader's next database
 		}
-		if a.Accepted != a.Said.sum()+a.Removed+a.Pending && !c.rolledBack(a.Sender) {
+		if a.Accepted != a.Said.sum()+a.Removed+a.Pending {
 			c.bad(Accounting, "no balance: %+v", a)
 		}
 		if a.Ended && c.left[membership{pair{a.Reader, a.Channel}, a.Join}] {

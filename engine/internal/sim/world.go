@@ -287,7 +287,9 @@ func (w *world) end() {
 			continue
 		}
 		for _, a := range n.run.c.Accounts() {
-			f.Accounts = append(f.Accounts, w.account(n, a))
+			if !a.Replaced {
+				f.Accounts = append(f.Accounts, w.account(n, a))
+			}
 		}
 		f.State[n.plan.id], f.Sums[n.plan.id] = map[string]map[string]int{}, map[string]int{}
 		for _, j := range n.plan.joins {

@@ -68,8 +68,13 @@ func randomReader(pick choose, m *model) ReaderChange {
 		return ReaderChange{End: &EndReader{Store: store, Channel: channel, Join: join}}
 	}
 	// A reader reports a place that it can know, and the totals that belong to it.
-	move := &MoveReader{Store: store, Channel: channel, Join: join, Position: uint64(pick("position", int(m.heads[channel].Last)+1))}
+	move := &MoveReader{Store: store, Channel: channel, Join: join, Position: uint64(pick("position", int(m.heads[channel].Last)+1)), Opens: pick("opens", 2) == 0}
 	if r, ok := m.readers[readerKey{store, channel, join}]; ok {
+		if move.Opens {
+			move.Totals.Dead = uint64(pick("beyond", 3))
+		} else {
+			move.Totals.Dead = uint64(max(r.Beyond, 0))
+		}
 		position := max(move.Position, r.Start)
 		s := m.seqs[channel]
 		for _, seq := range s {

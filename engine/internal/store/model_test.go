@@ -149,13 +149,20 @@ func (m *model) changeReader(c ReaderChange) {
 			return
 		}
 		r.Totals = c.Move.Totals
-		r.Position = max(min(c.Move.Position, m.heads[k.channel].Last), r.Start)
+		r.Position = min(c.Move.Position, m.heads[k.channel].Last)
+		if c.Move.Opens && r.Position < r.Start {
+			r.Start, r.StartTotal = r.Position, m.upto(k.channel, r.Position)
+		}
+		r.Position = max(r.Position, r.Start)
 		r.Done = m.upto(k.channel, r.Position)
 		if floor := m.heads[k.channel].Floor; r.Position < floor {
-			r.Done = min(r.StartTotal+r.Totals.Sum(), r.Done)
+			r.Done = min(uint64(max(int64(r.StartTotal+r.Totals.Sum())-r.Beyond, int64(r.StartTotal))), r.Done)
 		}
 		if r.Position == r.Start {
 			r.Done = r.StartTotal
+		}
+		if c.Move.Opens {
+			r.Beyond = int64(r.Totals.Sum()) - int64(r.Done-r.StartTotal)
 		}
 		m.readers[k] = r
 	case c.End != nil:
@@ -171,9 +178,11 @@ func (m *model) changeReader(c ReaderChange) {
 func (m *model) end(k readerKey, total uint64, removed bool) {
 	r := m.readers[k]
 	if r.Ended {
+		r.Replaced = false
+		m.readers[k] = r
 		return
 	}
-	r.Ended, r.EndTotal = true, total
+	r.Ended, r.EndTotal, r.Replaced = true, total, !removed
 	if removed {
 		r.Removed = total - r.Done
 	}
@@ -184,8 +193,8 @@ func (m *model) addReader(a *AddReader) {
 	h := m.heads[a.Channel]
 	r := Reader{Store: a.Store, Node: a.Node, Channel: a.Channel, Join: a.Join, Start: h.Last, StartTotal: h.Total}
 	k := readerKey{a.Store, a.Channel, a.Join}
-	for other := range m.readers {
-		if other.store == a.Store && other.channel == a.Channel && other.join >= a.Join {
+	for other, o := range m.readers {
+		if other.store == a.Store && other.channel == a.Channel && (other.join > a.Join || other.join == a.Join && !o.Replaced) {
 			return
 		}
 	}
@@ -200,23 +209,26 @@ func (m *model) addReader(a *AddReader) {
 	}
 	for other, o := range m.readers {
 		switch {
-		case other.channel != a.Channel || o.Ended:
+		case other == k || other.channel != a.Channel:
 		case other.store == a.Store:
 			m.end(other, h.Total, true)
-		case o.Node == a.Node:
+		case o.Node == a.Node && !o.Ended:
 			r.Start, r.StartTotal = o.Position, o.Done
 			m.end(other, o.Done, false)
-			m.moveSkips(other, k)
+			m.copySkips(other, k)
 		}
 	}
 	r.Position, r.Done = r.Start, r.StartTotal
+	if was, back := m.readers[k]; back {
+		r = was
+		r.Node, r.Ended, r.Replaced, r.EndTotal = a.Node, false, false, 0
+	}
 	m.readers[k] = r
 }
 
-func (m *model) moveSkips(from, to readerKey) {
+func (m *model) copySkips(from, to readerKey) {
 	for s := range maps.Clone(m.skips) {
 		if s.channel == from.channel && s.store == from.store && s.join == from.join {
-			delete(m.skips, s)
 			s.store, s.join = to.store, to.join
 			m.skips[s] = true
 		}
@@ -275,7 +287,7 @@ func (m *model) prune(s *Store, all bool) error {
 			bound = min(bound, m.skippedTo(readerKey{channel: name}, h.OpenFrom-1))
 		}
 		got, _ := s.Head(name)
-		if got.Floor > bound || got.Floor < h.Floor {
+		if got.Floor > max(bound, h.Floor) || got.Floor < h.Floor { // a reader may have come back to a place that is pruned
 			return fmt.Errorf("channel %s pruned up to %d, from %d, bound %d", name, got.Floor, h.Floor, bound)
 		}
 		if all {

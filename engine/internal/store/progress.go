@@ -67,10 +67,16 @@ func (t *txn) writeChannels() error {
 }
 
 func (t *txn) writeReaders() error {
-	for _, r := range t.d.readers {
+	for k, r := range t.d.readers {
+		if r.forgotten {
+			if err := t.s.w.exec(qDropReader, k.store, k.channel, k.join); err != nil {
+				return err
+			}
+			continue
+		}
 		n := &r.Totals
 		if err := t.s.w.exec(qSetReader, r.Store, r.Channel, r.Join, r.Node, r.Start, r.Position, r.StartTotal, r.Done, r.EndTotal, r.Removed, r.Ended,
-			n.Handled, n.Dead, n.Expired, n.Purged, n.Overflow, n.Pruned, n.Corrupt); err != nil {
+			n.Handled, n.Dead, n.Expired, n.Purged, n.Overflow, n.Pruned, n.Corrupt, r.Replaced, r.Beyond); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,7 @@ const (
 	qExpired
 	qReaders
 	qSetReader
+	qDropReader
 	qJoins
 	qSetJoin
 	qPositions
@@ -69,7 +70,7 @@ const (
 	qSkipBefore
 	qExtendSkip
 	qNewSkip
-	qMoveSkips
+	qCopySkips
 	qDropSkips
 	qSkipTops
 	qAudit
@@ -118,11 +119,12 @@ var queries = [queryCount]string{
 	qExpired: "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel" +
 		" WHERE b.latest > 0 AND b.latest > ? AND b.latest <= ? ORDER BY b.latest, b.first_seq LIMIT ?",
 
-	qReaders: "SELECT store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + " FROM readers",
-	qSetReader: "INSERT OR REPLACE INTO readers(store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ")" +
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	qJoins:   "SELECT channel, number, role, ended FROM joins",
-	qSetJoin: "INSERT OR REPLACE INTO joins(channel, number, role, ended) VALUES(?, ?, ?, ?)",
+	qReaders: "SELECT store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ", replaced, beyond FROM readers",
+	qSetReader: "INSERT OR REPLACE INTO readers(store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ", replaced, beyond)" +
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qDropReader: "DELETE FROM readers WHERE store = ? AND channel = ? AND join_no = ?",
+	qJoins:      "SELECT channel, number, role, ended FROM joins",
+	qSetJoin:    "INSERT OR REPLACE INTO joins(channel, number, role, ended) VALUES(?, ?, ?, ?)",
 
 	qPositions: "SELECT sender, channel, join_no, node, run, seq, " + totalsColumns + " FROM positions",
 	qSetPosition: "INSERT OR REPLACE INTO positions(sender, channel, join_no, node, run, seq, " + totalsColumns + ")" +
@@ -167,9 +169,10 @@ var queries = [queryCount]string{
 		" ORDER BY from_seq DESC LIMIT 1",
 	qExtendSkip: "UPDATE skips SET to_seq = ? WHERE channel = ? AND store = ? AND join_no = ? AND from_seq = ? AND reason = ?",
 	qNewSkip:    "INSERT INTO skips(channel, store, join_no, from_seq, reason, to_seq) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET to_seq = max(to_seq, excluded.to_seq)",
-	qMoveSkips:  "UPDATE OR REPLACE skips SET store = ?, join_no = ? WHERE channel = ? AND store = ? AND join_no = ?",
-	qDropSkips:  "DELETE FROM skips WHERE channel = ? AND to_seq <= ?",
-	qSkipTops:   "SELECT channel, max(to_seq) FROM skips GROUP BY channel",
+	qCopySkips: "INSERT INTO skips(channel, store, join_no, from_seq, reason, to_seq) SELECT channel, ?, ?, from_seq, reason, to_seq FROM skips" +
+		" WHERE channel = ? AND store = ? AND join_no = ? ON CONFLICT DO UPDATE SET to_seq = max(to_seq, excluded.to_seq)",
+	qDropSkips: "DELETE FROM skips WHERE channel = ? AND to_seq <= ?",
+	qSkipTops:  "SELECT channel, max(to_seq) FROM skips GROUP BY channel",
 
 	qAudit: "SELECT id, store, run, number, node, wall, action, outcome, failed, over FROM audit ORDER BY id DESC",
 	qSetAudit: "INSERT INTO audit(store, run, number, node, wall, action, outcome, failed, over) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)" +

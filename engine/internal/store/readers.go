@@ -1,6 +1,11 @@
 package store
 
-import "math"
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"slices"
+)
 
 func (t *txn) changeReader(ch *ReaderChange) error {
 	switch {
@@ -19,7 +24,8 @@ func (t *txn) addReader(a *AddReader) error {
 		return err
 	}
 	k := readerKey{a.Store, a.Channel, a.Join}
-	if _, known := t.d.reader(k); known {
+	r, known := t.d.reader(k)
+	if known && !r.Replaced {
 		return nil
 	}
 	stale := false
@@ -28,10 +34,10 @@ func (t *txn) addReader(a *AddReader) error {
 		switch {
 		case k.store == a.Store && k.join > a.Join:
 			stale = true
-		case r.Ended:
+		case r.Ended && !r.Replaced || k.join == a.Join && k.store == a.Store:
 		case k.store == a.Store:
 			older = append(older, k)
-		case r.Node == a.Node:
+		case r.Node == a.Node && !r.Ended:
 			replaced = append(replaced, k)
 		}
 	})
@@ -41,23 +47,30 @@ func (t *txn) addReader(a *AddReader) error {
 	for _, k := range older {
 		t.removeReader(k)
 	}
-	r := Reader{Store: a.Store, Node: a.Node, Channel: a.Channel, Join: a.Join}
-	if len(replaced) > 0 {
-		if err := t.takeOver(&r, replaced); err != nil {
-			return err
-		}
+	if known {
+		r.Node, r.Ended, r.Replaced, r.EndTotal = a.Node, false, false, 0
 	} else {
-		t.place(&r, a.Start)
+		r = Reader{Store: a.Store, Node: a.Node, Channel: a.Channel, Join: a.Join}
+		t.place(&r, a.Start, replaced)
 	}
-	r.Position, r.Done = r.Start, r.StartTotal
+	if err := t.takeOver(k, replaced); err != nil {
+		return err
+	}
 	t.d.readers[k] = r
+	t.forgetPast(a.Channel, a.Node)
 	return nil
 }
 
-// place sets where a new reader begins.
-func (t *txn) place(r *Reader, at Start) {
+// place sets where a new reader begins: where its node's rows under another store are, if there are any.
+func (t *txn) place(r *Reader, at Start, replaced []readerKey) {
+	defer func() { r.Position, r.Done = r.Start, r.StartTotal }()
+	for i, k := range replaced {
+		if old, _ := t.d.reader(k); i == 0 || old.Position < r.Start {
+			r.Start, r.StartTotal = old.Position, old.Done
+		}
+	}
 	c := t.d.peek(r.Channel)
-	if c == nil {
+	if len(replaced) > 0 || c == nil {
 		return
 	}
 	r.Start, r.StartTotal = c.head.Last, c.head.Total
@@ -69,22 +82,42 @@ func (t *txn) place(r *Reader, at Start) {
 	}
 }
 
-// takeOver gives r the place of its node's rows under another store, and closes those without counting what is pending as removed:
-// it is pending for r now. Skips that were set for the old reader hold for the new one.
-func (t *txn) takeOver(r *Reader, replaced []readerKey) error {
-	r.Start = math.MaxUint64
-	for _, k := range replaced {
-		old, _ := t.d.reader(k)
-		if old.Position < r.Start {
-			r.Start, r.StartTotal = old.Position, old.Done
-		}
-		old.Ended, old.EndTotal = true, old.Done
-		t.d.readers[k] = old
-		if err := t.s.w.exec(qMoveSkips, r.Store, r.Join, r.Channel, k.store, k.join); err != nil {
+// takeOver closes rows whose node has another store now, k, without counting what is pending as removed: it is pending for k. Skips
+// that were set for the one hold for the other, whichever it is that comes back.
+func (t *txn) takeOver(k readerKey, replaced []readerKey) error {
+	for _, was := range replaced {
+		old, _ := t.d.reader(was)
+		old.Ended, old.Replaced, old.EndTotal = true, true, old.Done
+		t.d.readers[was] = old
+		if err := t.s.w.exec(qCopySkips, k.store, k.join, k.channel, was.store, was.join); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// maxPast bounds the ended and replaced rows that are kept of one node on one channel. A node that starts on a new database each time
+// would fill this one with them.
+const maxPast = 64
+
+// forgetPast drops a node's rows that ended earliest in the channel's log, above the bound.
+func (t *txn) forgetPast(channel, node string) {
+	var past []Reader
+	t.d.readersOf(channel, func(_ readerKey, r Reader) {
+		if r.Ended && r.Node == node {
+			past = append(past, r)
+		}
+	})
+	if len(past) <= maxPast {
+		return
+	}
+	slices.SortFunc(past, func(a, b Reader) int {
+		return cmp.Or(cmp.Compare(a.EndTotal, b.EndTotal), bytes.Compare(a.Store[:], b.Store[:]), cmp.Compare(a.Join, b.Join))
+	})
+	for _, r := range past[:len(past)-maxPast] {
+		r.forgotten = true
+		t.d.readers[readerKey{r.Store, r.Channel, r.Join}] = r
+	}
 }
 
 func (t *txn) endReader(e *EndReader) error {
@@ -105,6 +138,8 @@ func (t *txn) endReader(e *EndReader) error {
 func (t *txn) removeReader(k readerKey) {
 	r, _ := t.d.reader(k)
 	if r.Ended {
+		r.Replaced = false // what was pending is another row's
+		t.d.readers[k] = r
 		return
 	}
 	total := t.d.head(k.channel).Total
@@ -120,22 +155,29 @@ func (t *txn) moveReader(m *MoveReader) error {
 	}
 	r.Totals = m.Totals
 	c := t.d.world.channels[m.Channel] // as committed: a reader cannot be past that
-	position := m.Position
+	var position, upto uint64
 	if c != nil {
-		position = min(position, c.head.Last)
+		position = min(m.Position, c.head.Last)
+		var err error
+		if upto, err = t.s.upto(t.s.w, c, position); err != nil {
+			return err
+		}
+	}
+	r.Position = position
+	if m.Opens && position < r.Start {
+		r.Start, r.StartTotal = position, upto
 	}
 	switch {
-	case c == nil || position <= r.Start:
+	case position <= r.Start:
 		r.Position, r.Done = r.Start, r.StartTotal
 	case position < c.head.Floor:
 		// How many messages lay up to here is no longer known; the reader's own count is.
-		r.Position, r.Done = position, min(r.StartTotal+m.Totals.Sum(), c.floorTotal)
+		r.Done = min(r.Counted(m.Totals), c.floorTotal)
 	default:
-		done, err := t.s.upto(t.s.w, c, position)
-		if err != nil {
-			return err
-		}
-		r.Position, r.Done = position, done
+		r.Done = upto
+	}
+	if m.Opens {
+		r.Settle()
 	}
 	t.d.readers[k] = r
 	return nil

@@ -194,6 +194,123 @@ func TestANewStoreTakesItsNodesPlace(t *testing.T) {
 	})
 }
 
+func TestAReplacedStoreTakesItsPlaceBack(t *testing.T) {
+	s, reopen := newStore(t)
+	change(t, s, add(id(1), "n", 7, StartHead))
+	send(t, s, messages("a", 10))
+	change(t, s, move(id(1), 7, 4, 4))
+	change(t, s, add(id(2), "n", 1, StartHead))
+	do(t, s, Tx{Skips: []SkipRange{{Store: id(2), Channel: "a", Join: 1, From: 8, To: 9, Reason: 2}}})
+	change(t, s, move(id(2), 1, 6, 2))
+	send(t, s, messages("a", 1))
+	change(t, s, move(id(1), 7, 9, 9)) // not its turn: it changes nothing
+	if r := only(t, s, id(1), 7); !r.Ended || !r.Replaced || r.Position != 4 {
+		t.Fatalf("%+v", r)
+	}
+	change(t, s, add(id(1), "n", 7, StartHead))
+	s = both(s, reopen, func(s *Store) {
+		h, _ := s.Head("a")
+		if r := only(t, s, id(1), 7); r.Ended || r.Replaced || r.Position != 4 || r.Accepted(h) != 11 || r.Pending(h) != 7 || r.Removed != 0 {
+			t.Fatalf("the one that came back: %+v", r)
+		}
+		if r := only(t, s, id(2), 1); !r.Ended || !r.Replaced || r.Accepted(h) != 2 || r.Pending(h) != 0 || r.Removed != 0 {
+			t.Fatalf("the brief one: %+v", r)
+		}
+		if skips, err := s.Skips("a", id(1), 7, 1, 99); err != nil || len(skips) != 1 || skips[0].From != 8 {
+			t.Fatal("a purge does not hold for the one that came back", skips, err)
+		}
+		account(t, s)
+	})
+	change(t, s, end(id(2), 1)) // a kick ends a replaced join too
+	change(t, s, add(id(2), "n", 1, StartHead))
+	h, _ := s.Head("a")
+	if r := only(t, s, id(2), 1); !r.Ended || r.Replaced || r.Removed != 0 || r.Accepted(h) != 2 {
+		t.Fatalf("%+v", r)
+	}
+	if r := only(t, s, id(1), 7); r.Ended {
+		t.Fatalf("%+v", r)
+	}
+	change(t, s, add(id(3), "n", 1, StartHead), add(id(1), "n", 8, StartHead))
+	if r := only(t, s, id(1), 7); !r.Ended || r.Replaced {
+		t.Fatalf("a newer join does not end a replaced one: %+v", r)
+	}
+	if r := only(t, s, id(1), 8); r.Ended || r.Start != 4 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestReplacedReadersHoldNothingBack(t *testing.T) {
+	s, _ := newStore(t)
+	change(t, s, add(id(1), "n", 1, StartHead))
+	send(t, s, messages("a", 5))
+	send(t, s, messages("a", 5))
+	change(t, s, move(id(1), 1, 2, 2), add(id(2), "n", 1, StartHead))
+	change(t, s, move(id(2), 1, 10, 8))
+	if n, err := s.Prune(10, s.Now()); err != nil || n != 2 {
+		t.Fatal(n, err)
+	}
+	change(t, s, add(id(1), "n", 1, StartHead))
+	h, _ := s.Head("a")
+	if r := only(t, s, id(1), 1); r.Ended || r.Position != 2 || r.Pending(h) != 8 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestOneNodesPastIsBounded(t *testing.T) {
+	s, reopen := newStore(t)
+	change(t, s, add(id(999), "other", 1, StartHead))
+	for n := range maxPast + 10 {
+		do(t, s, Tx{Readers: []ReaderChange{add(id(1+n), "n", 1, StartHead)}})
+		send(t, s, messages("a", 1))
+		change(t, s, move(id(1+n), 1, uint64(n+1), 1))
+	}
+	s = both(s, reopen, func(s *Store) {
+		if n := len(s.Readers()); n != maxPast+2 {
+			t.Fatalf("%d rows, want the node's own, %d that it had, and another node's", n, maxPast)
+		}
+		account(t, s)
+	})
+	for _, r := range s.Readers() {
+		if r.Store == id(1) || r.Store == id(9) {
+			t.Errorf("an old row stayed instead of a newer one: %+v", r)
+		}
+	}
+}
+
+// TestTheReaderKnowsMoreThanTheLog: a log that was restored from an old copy goes on with a reader that has had what is lost.
+func TestTheReaderKnowsMoreThanTheLog(t *testing.T) {
+	s, reopen := newStore(t)
+	change(t, s, add(id(1), "n", 1, StartHead))
+	send(t, s, messages("a", 10))
+	opens := func(position, handled uint64) {
+		c := move(id(1), 1, position, handled)
+		c.Move.Opens = true
+		change(t, s, c)
+	}
+	opens(10, 35)
+	send(t, s, messages("a", 5))
+	change(t, s, move(id(1), 1, 12, 37))
+	s = both(s, reopen, func(s *Store) {
+		h, _ := s.Head("a")
+		if r := only(t, s, id(1), 1); r.Beyond != 25 || r.Accepted(h) != 40 || r.Pending(h) != 3 {
+			t.Fatalf("%+v", r)
+		}
+		account(t, s)
+	})
+	opens(4, 4) // and now the reader is restored to before all that
+	h, _ := s.Head("a")
+	if r := only(t, s, id(1), 1); r.Beyond != 0 || r.Accepted(h) != 15 || r.Pending(h) != 11 {
+		t.Fatalf("%+v", r)
+	}
+	change(t, s, end(id(1), 1), add(id(1), "n", 2, StartHead))
+	c := move(id(1), 2, 12, 7) // the row was lost with the copy, and made anew too far ahead
+	c.Move.Opens = true
+	change(t, s, c)
+	if r := only(t, s, id(1), 2); r.Start != 12 || r.Position != 12 || r.Pending(h) != 3 || r.Accepted(h) != 10 {
+		t.Fatalf("%+v", r)
+	}
+}
+
 func TestSkips(t *testing.T) {
 	s, reopen := newStore(t)
 	send(t, s, messages("a", 100))

@@ -9,7 +9,7 @@ const (
 
 // migrations bring a database from user_version i to i+1. A migration that was released is never changed.
 // docs/log-format.md says what every column means.
-var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal}
+var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced}
 
 const schema1 = `
 CREATE TABLE meta (
@@ -131,6 +131,13 @@ CREATE TABLE skips (
 // schemaLetterJoin lets a dead letter that is handled after all be taken from the counts of the join it died for.
 const schemaLetterJoin = `
 ALTER TABLE dead_letters ADD COLUMN join_no INTEGER NOT NULL DEFAULT 0;
+`
+
+// schemaReplaced keeps the place of a reader whose node came with another database, and accounts that agree with a reader that knows
+// more of this log than the log itself.
+const schemaReplaced = `
+ALTER TABLE readers ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE readers ADD COLUMN beyond INTEGER NOT NULL DEFAULT 0;
 `
 
 // migrate brings the schema up to date in one transaction and creates the meta row of a new database.

@@ -68,19 +68,37 @@ type Reader struct {
 	StartTotal, Done, EndTotal uint64
 	Totals                     Totals
 	Removed                    uint64 // what was pending when the join ended
-	Ended                      bool
+	// Beyond is how many more messages the reader counts than this log holds up to its place: after the log was restored from an old
+	// copy, those that it had of what is not there any more. A session's first report sets it, and those of a reader that has not got
+	// through with what was lost.
+	Beyond int64
+	Ended  bool // it gets nothing now
+	// Replaced, with Ended, means that its node came with another store, which goes on at its place. Nothing counts as removed, and the
+	// join comes back when its store does.
+	Replaced bool
+
+	forgotten bool // the row goes with this transaction
 }
 
 // Accepted is how many messages the join was given, ever; head is the channel's.
 //
-// At all times, for each row: Accepted = Totals.Sum() + Removed + Pending, for Totals.Sum() is Done - StartTotal: the reader
+// At all times, for each row: Accepted = Totals.Sum() + Removed + Pending, for Totals.Sum() is Done - StartTotal + Beyond: the reader
 // reports position and totals together, and they are stored together. A reader that was restored from an old copy reports an older
 // position and the totals of that time: Done and Totals go back by the same number, and what is between is pending again.
 func (r *Reader) Accepted(head Head) uint64 {
 	if r.Ended {
-		return r.EndTotal - r.StartTotal
+		return r.EndTotal - r.StartTotal + uint64(r.Beyond)
 	}
-	return head.Total - r.StartTotal
+	return head.Total - r.StartTotal + uint64(r.Beyond)
+}
+
+// Settle makes Beyond what the report of a session's beginning implies.
+func (r *Reader) Settle() { r.Beyond = int64(r.Totals.Sum() - (r.Done - r.StartTotal)) }
+
+// Counted is how many messages the channel had up to the reader's place, ever, going by the reader's own counts: for places in a part of
+// the log that is gone.
+func (r *Reader) Counted(totals Totals) uint64 {
+	return uint64(max(int64(r.StartTotal+totals.Sum())-r.Beyond, int64(r.StartTotal)))
 }
 
 // Pending is how many messages of the join have not come to an end; head is the channel's.
@@ -212,9 +230,9 @@ type ReaderChange struct {
 	End  *EndReader
 }
 
-// AddReader records a new join. If the same node had the channel under another store, that one's place is taken over
-// and the old row ends. A join that is known already stays as it is, and so does one with a number below that of a join known of
-// the same store; a higher number ends the older join.
+// AddReader records a new join. If the same node has the channel under another store, that one's place is taken over and its row is
+// replaced; a replaced join that is added again takes its own place back. A join that is known otherwise stays as it is, and so does one with
+// a number below that of a join known of the same store; a higher number ends the older join.
 type AddReader struct {
 	Store   ID
 	Node    string
@@ -223,14 +241,15 @@ type AddReader struct {
 	Start   Start
 }
 
-// MoveReader stores what a reader reported. Position may also go back; one past the channel's head counts as the head. It changes
-// nothing on a join that is unknown or has ended.
+// MoveReader stores what a reader reported. Position may also go back, but before Start only if it opens a session, and then Start goes
+// back with it; one past the channel's head counts as the head. It changes nothing on a join that is unknown or has ended.
 type MoveReader struct {
 	Store    ID
 	Channel  string
 	Join     uint64
 	Position uint64
 	Totals   Totals
+	Opens    bool // it opens a session, or is of what the log has lost: the reader's word counts also where it does not agree with what is on record
 }
 
 // EndReader ends a join for good: what was pending counts as removed, and a later AddReader with the same or a lower join number

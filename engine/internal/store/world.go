@@ -132,7 +132,7 @@ func (d *delta) head(name string) Head {
 
 func (d *delta) reader(k readerKey) (Reader, bool) {
 	if r, ok := d.readers[k]; ok {
-		return r, true
+		return r, !r.forgotten
 	}
 	r, ok := d.world.readers[k]
 	return r, ok
@@ -155,7 +155,9 @@ func (d *delta) eachReader(f func(readerKey, Reader)) {
 		}
 	}
 	for k, r := range d.readers {
-		f(k, r)
+		if !r.forgotten {
+			f(k, r)
+		}
 	}
 }
 
@@ -184,7 +186,11 @@ func (w *world) merge(d *delta, run ID) {
 		w.channels[name], w.names[c.id] = c, name
 	}
 	for k, r := range d.readers {
-		w.readers[k] = r
+		if r.forgotten {
+			delete(w.readers, k)
+		} else {
+			w.readers[k] = r
+		}
 	}
 	for k, p := range d.positions {
 		w.positions[k] = p
