@@ -186,10 +186,21 @@ type Status struct {
 	Connected        bool
 	Settled          bool // every reader must have been heard of by now
 	Uptime           time.Duration
+	Conflict         error // see Connection.Conflict
+}
+
+// Conflict is nil, or wraps ErrNodeIDTwice: another live instance has this node's id, and has a better claim to it or one that is as good. The instance
+// that was there first goes on; of two that started together neither does. Until the other one is gone, this one neither sends to other nodes nor
+// takes from them. Sends are accepted all the same: they are kept, and go out when it may go on.
+func (c *Connection) Conflict() error {
+	if why := c.node.Conflict(); why != "" {
+		return fmt.Errorf("%w: %s", ErrNodeIDTwice, why)
+	}
+	return nil
 }
 
 // Status returns the node's own state.
 func (c *Connection) Status() Status {
 	run := c.node.Store().Run()
-	return Status{Node: c.NodeID(), Store: c.StoreID(), Run: hex.EncodeToString(run[:]), Connected: c.node.Connected(), Settled: c.node.Settled(), Uptime: c.node.Uptime()}
+	return Status{Node: c.NodeID(), Store: c.StoreID(), Run: hex.EncodeToString(run[:]), Connected: c.node.Connected(), Settled: c.node.Settled(), Uptime: c.node.Uptime(), Conflict: c.Conflict()}
 }

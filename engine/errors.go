@@ -44,6 +44,9 @@ var (
 	ErrStorageVersion = errors.New("the database is of a newer version")
 	// ErrNodeID means the configured node id is not the one the database belongs to.
 	ErrNodeID = errors.New("the database belongs to another node id")
+	// ErrNodeIDTwice means that another live instance has this node's id, and that this one neither sends nor takes data until it is gone; see
+	// Connection.Conflict.
+	ErrNodeIDTwice = errors.New("the node id is in use twice")
 	// ErrHopLimit means a message has passed through HopLimit handlers and is refused to cut a loop.
 	ErrHopLimit = errors.New("hop limit reached")
 	// ErrStale means the attempt the message was handed over in has ended: another verdict was given, or its time ran out.

@@ -19,6 +19,13 @@ func (n *Node) hear(h heard, t *ticks) {
 		n.in.Receive(wire.Address{Kind: wire.SubjectOpen, To: n.id, From: h.from}, h.open)
 		return
 	}
+	if h.announcement.Node == n.id {
+		n.contest(h.announcement, t)
+		return
+	}
+	if !n.stands(h.announcement, t) {
+		return
+	}
 	n.mu.Lock()
 	p, change := n.view.Hear(n.now(), h.announcement, h.partial)
 	n.mu.Unlock()
@@ -63,7 +70,8 @@ func (n *Node) askSoon() {
 }
 
 // changed follows a change of this node's own joins, or of the connection.
-func (n *Node) changed() {
+func (n *Node) changed(t *ticks) {
+	n.stake(t)
 	n.subscribe()
 	n.announce(n.asked.Swap(false)) // before any session opens, so that its reader knows our role
 	n.reconcileAll()
@@ -133,7 +141,7 @@ func (n *Node) reconcileAll() {
 func (n *Node) reconcile(p *membership.Peer) {
 	n.mu.Lock()
 	id, node := p.Store, p.Node
-	t := outbox.Target{Node: node, Store: id, Run: p.Run, Online: p.Online, Ready: map[string]uint64{}}
+	t := outbox.Target{Node: node, Store: id, Run: p.Run, Online: p.Online && !n.quiet(), Ready: map[string]uint64{}}
 	left := append([]wire.OpenChannel(nil), p.Left...)
 	var adds []store.AddReader
 	for _, j := range n.joins {
@@ -159,7 +167,7 @@ func (n *Node) reconcile(p *membership.Peer) {
 // reconcileSelf does the same for the channels whose own messages this node reads.
 func (n *Node) reconcileSelf() {
 	n.mu.Lock()
-	t := outbox.Target{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Online: true, Local: true, Ready: map[string]uint64{}}
+	t := outbox.Target{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Online: !n.fenced.Load(), Local: true, Ready: map[string]uint64{}}
 	var adds []store.AddReader
 	for _, j := range n.joins {
 		if !j.Own || j.Role != wire.Both {
@@ -385,6 +393,13 @@ func (n *Node) clean() {
 func (n *Node) self(joins []Join) *wire.Announcement {
 	a := &wire.Announcement{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Version: n.opt.Version, Batches: 1,
 		Serial: n.serial.Add(1), Uptime: int64(n.now().Seconds())}
+	a.Fenced = n.quiet()
+	n.mu.Lock()
+	a.Claim = n.claim.level
+	if r := n.claim.rival; r != nil {
+		a.Rival = r.run
+	}
+	n.mu.Unlock()
 	for _, j := range joins {
 		a.Channels = append(a.Channels, wire.AnnouncedChannel{Name: j.Channel, Join: j.Number, Role: j.Role, Ready: j.ready && j.Role&wire.Reader != 0})
 	}
@@ -414,6 +429,10 @@ func (n *Node) tell(subject string, a *wire.Announcement) {
 
 // keepalive tells each channel's members that this node lives.
 func (n *Node) keepalive() {
+	if n.fenced.Load() {
+		n.announce(false) // to the other instance
+		return
+	}
 	for _, j := range n.Joins() {
 		n.tell(n.opt.Subjects.KeepaliveFrom(j.Channel, n.id), n.self([]Join{j}))
 	}

@@ -43,7 +43,10 @@ type Node struct {
 	joins     map[string]*Join
 	admitting map[store.AddReader]bool // being put on record
 	closed    bool
+	claim     claim
 
+	fenced    atomic.Bool // another instance with this node's id is in the right, or none is
+	claiming  atomic.Bool // it is not known yet whether there is one
 	settled   atomic.Bool
 	connected atomic.Bool
 	serial    atomic.Uint64
@@ -218,7 +221,9 @@ func (n *Node) run() {
 		case h := <-n.heard:
 			n.hear(h, ticks)
 		case <-n.wake:
-			n.changed()
+			n.changed(ticks)
+		case <-ticks.claim.C:
+			n.staked()
 		case <-ticks.answer.C:
 			n.announce(false)
 		case <-ticks.keepalive.C:
@@ -229,6 +234,7 @@ func (n *Node) run() {
 			n.announce(false)
 		case <-ticks.second.C:
 			n.look()
+			n.watch(ticks)
 		case <-n.ctx.Done():
 			return
 		}
@@ -236,14 +242,15 @@ func (n *Node) run() {
 }
 
 type ticks struct {
-	keepalive, broadcast, answer *time.Timer
-	second                       *time.Ticker
+	keepalive, broadcast, answer, claim *time.Timer
+	second                              *time.Ticker
 }
 
 func newTicks(o Options) *ticks {
-	t := &ticks{keepalive: time.NewTimer(jitter(o.Keepalive)), broadcast: time.NewTimer(jitter(o.Broadcast)), answer: time.NewTimer(time.Hour),
+	t := &ticks{keepalive: time.NewTimer(jitter(o.Keepalive)), broadcast: time.NewTimer(jitter(o.Broadcast)), answer: time.NewTimer(time.Hour), claim: time.NewTimer(time.Hour),
 		second: time.NewTicker(min(time.Second, max(o.Offline/8, time.Millisecond)))}
 	t.answer.Stop()
+	t.claim.Stop()
 	return t
 }
 
@@ -251,6 +258,7 @@ func (t *ticks) stop() {
 	t.keepalive.Stop()
 	t.broadcast.Stop()
 	t.answer.Stop()
+	t.claim.Stop()
 	t.second.Stop()
 }
 

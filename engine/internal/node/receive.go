@@ -45,8 +45,13 @@ func (n *Node) receive(a wire.Address, data []byte) {
 	n.observeFrame(FrameReceived, a, a.From, data)
 	switch a.Kind {
 	case wire.SubjectData:
-		n.in.Receive(a, data)
+		if !n.standsBack(a.From) {
+			n.in.Receive(a, data)
+		}
 	case wire.SubjectOpen:
+		if n.standsBack(a.From) {
+			return
+		}
 		if !n.put(heard{from: a.From, open: data}) {
 			n.reject(wire.Huge, a.From, "", "open: too much came at once")
 		}
@@ -85,9 +90,6 @@ func (n *Node) put(h heard) bool {
 }
 
 func (n *Node) announcement(a wire.Address, data []byte) {
-	if a.From == n.id {
-		return
-	}
 	an, err := wire.ParseAnnouncement(data)
 	if err != nil {
 		n.reject(wire.FaultOf(err), a.From, a.Channel, err.Error())
@@ -95,6 +97,12 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 	}
 	if an.Node != a.From {
 		n.reject(wire.Impostor, a.From, a.Channel, "announcement: of node "+an.Node)
+		return
+	}
+	if an.Node == n.id {
+		if an.Run != n.store.Run() {
+			n.put(heard{announcement: an})
+		}
 		return
 	}
 	if an.Store == n.store.ID() {

@@ -12,6 +12,7 @@ func (a *Announcement) Append(dst []byte) []byte {
 	dst = append(dst, a.Batches)
 	dst = appendBool(appendBool(dst, a.Ask), a.Goodbye)
 	dst = appendUint(appendUint(dst, a.Serial), uint64(a.Uptime))
+	dst = append(appendBool(append(dst, a.Claim), a.Fenced), a.Rival[:]...)
 	dst = appendUint(dst, uint64(len(a.Channels)))
 	for i := range a.Channels {
 		c := &a.Channels[i]
@@ -33,6 +34,7 @@ func (a *Announcement) Parse(b []byte) error {
 	a.Batches = r.byte()
 	a.Ask, a.Goodbye = r.bool(), r.bool()
 	a.Serial, a.Uptime = r.uint(), r.time()
+	a.Claim, a.Fenced, a.Rival = r.max8(MaxClaim), r.bool(), r.id()
 	a.Channels = resize(a.Channels, r.count(MaxChannels, 5))
 	for i := range a.Channels {
 		c := &a.Channels[i]

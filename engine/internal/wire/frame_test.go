@@ -150,6 +150,7 @@ func TestFramesRefuse(t *testing.T) {
 		"announcement: illegal node":        hello(func(a *Announcement) { a.Node = "ä" }),
 		"announcement: no role":             hello(func(a *Announcement) { a.Channels[0].Role = 0 }),
 		"announcement: unknown role":        hello(func(a *Announcement) { a.Channels[0].Role = 4 }),
+		"announcement: unknown claim":       hello(func(a *Announcement) { a.Claim = 3 }),
 		"announcement: left without a name": hello(func(a *Announcement) { a.Left[0].Name = "" }),
 		"announcement: negative uptime":     hello(func(a *Announcement) { a.Uptime = -1 }),
 		"open: illegal scope":               open(func(o *Open) { o.Scope = "*" }),

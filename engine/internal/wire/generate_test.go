@@ -102,7 +102,8 @@ func genAnnouncement(t *rapid.T) *Announcement {
 	a := &Announcement{
 		Node: genName.Draw(t, "node"), Store: genID.Draw(t, "store"), Run: genID.Draw(t, "run"), Version: genText.Draw(t, "version"),
 		Batches: rapid.Byte().Draw(t, "batches"), Ask: rapid.Bool().Draw(t, "ask"), Goodbye: rapid.Bool().Draw(t, "goodbye"),
-		Serial: rapid.Uint64().Draw(t, "serial"), Uptime: genTime.Draw(t, "uptime"), Left: rapid.SliceOf(genJoin).Draw(t, "left"),
+		Serial: rapid.Uint64().Draw(t, "serial"), Uptime: genTime.Draw(t, "uptime"),
+		Claim: rapid.Byte().Draw(t, "claim") % (MaxClaim + 1), Fenced: rapid.Bool().Draw(t, "fenced"), Rival: genID.Draw(t, "rival"), Left: rapid.SliceOf(genJoin).Draw(t, "left"),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "channels") {
 		a.Channels = append(a.Channels, AnnouncedChannel{

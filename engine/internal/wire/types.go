@@ -189,9 +189,15 @@ type Announcement struct {
 	Goodbye  bool   // the node is leaving the network in order
 	Serial   uint64 // grows with every announcement of the run: an overtaken one is not heeded
 	Uptime   int64  // seconds
+	Claim    uint8  // how well founded this instance's claim to the node id is, at most MaxClaim; as it was when a conflict over it began
+	Fenced   bool   // the claim is not settled, or another instance's is better: this one neither sends nor takes data
+	Rival    ID     // the run of another live instance of the same node id, which this announcement answers; zero: none
 	Channels []AnnouncedChannel
 	Left     []OpenChannel // joins that have ended
 }
+
+// MaxClaim is the best claim to a node id: 0 is none, 1 that nobody answered to it, 2 that nobody has for a long time.
+const MaxClaim = 2
 
 // AnnouncedChannel is one channel of an announcement.
 type AnnouncedChannel struct {
