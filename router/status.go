@@ -25,6 +25,9 @@ func (r *Router) Status() admin.Status {
 	s := admin.Status{Node: e.Node, Store: e.Store, Run: e.Run, Version: r.options.Version, Config: r.config.Source, Storage: r.storage,
 		UptimeS: e.Uptime.Seconds(), NATS: admin.NATS{Connected: e.Connected, URL: r.natsURL, Embedded: r.nats != nil},
 		Statistic: r.engine.Mgmt.Statistic(), Channels: []admin.Channel{}, Accounts: []admin.Account{}, Inbound: []admin.Inbound{}, Inputs: []admin.Input{}, Plugins: []admin.Plugin{}}
+	if e.Conflict != nil {
+		s.Conflict = e.Conflict.Error()
+	}
 	for _, c := range r.config.Channels {
 		info := admin.Channel{Name: c.Name, Mode: string(c.Mode), Consumer: c.Consumer, Own: c.Own}
 		if c.Mode.Reads() && c.Consumer == "" {

@@ -55,6 +55,9 @@ func printStats(w io.Writer, s *admin.Status) error {
 		connected = "connected"
 	}
 	fmt.Fprintf(t, "node\t%s\nversion\t%s\nuptime\t%s\ndatabase\t%s\nNATS\t%s (%s)\n", s.Node, s.Version, time.Duration(s.UptimeS*float64(time.Second)).Round(time.Second), s.Storage, s.NATS.URL, connected)
+	if s.Conflict != "" {
+		fmt.Fprintf(t, "STOPPED\t%s\n", s.Conflict)
+	}
 	if len(s.Channels) > 0 {
 		fmt.Fprint(t, "\nCHANNEL\tMODE\tCONSUMER\tSTATE\n")
 		for _, c := range s.Channels {

@@ -49,6 +49,8 @@ type Status struct {
 	Storage string  `json:"storage"`
 	UptimeS float64 `json:"uptime_s"`
 	NATS    NATS    `json:"nats"`
+	// Conflict says that another live instance has this node's id and this one stands back; empty: none.
+	Conflict string `json:"conflict,omitempty"`
 	// Statistic are the engine's counters by name.
 	Statistic map[string]int64 `json:"statistic"`
 	Channels  []Channel        `json:"channels"`
