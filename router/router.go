@@ -139,6 +139,9 @@ func (r *Router) join(context.Context) error {
 		options := []engine.JoinOption{engine.NewReaders(map[config.NewReaders]engine.Start{
 			config.ReadersHead: engine.StartHead, config.ReadersAll: engine.StartAll,
 		}[c.NewReaders])}
+		if c.Journal > 0 {
+			options = append(options, engine.Journal(c.Journal))
+		}
 		if c.Own {
 			options = append(options, engine.Own())
 		}

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
 	})
 }
 
@@ -87,14 +87,30 @@ func holds(ts *testscript.TestScript, _ bool, args []string) {
 
 // letters waits until the router at $RMDS_HTTP has as many dead letters of a channel.
 func letters(ts *testscript.TestScript, _ bool, args []string) {
+	has(ts, args[1], func(ctx context.Context, c *admin.Client) (int, error) {
+		page, err := c.DeadLetters(ctx, admin.DeadLetterFilter{Channel: args[0]})
+		return len(page.Letters), err
+	})
+}
+
+// journaled waits until a channel's journal at the router at $RMDS_HTTP has as many messages.
+func journaled(ts *testscript.TestScript, _ bool, args []string) {
+	has(ts, args[1], func(ctx context.Context, c *admin.Client) (int, error) {
+		page, err := c.Journal(ctx, args[0], admin.JournalQuery{})
+		return len(page.Messages), err
+	})
+}
+
+// has waits until the router has so many of something.
+func has(ts *testscript.TestScript, want string, count func(context.Context, *admin.Client) (int, error)) {
 	deadline := time.Now().Add(time.Minute)
 	for {
-		page, err := admin.NewClient(ts.Getenv("RMDS_HTTP")).DeadLetters(context.Background(), admin.DeadLetterFilter{Channel: args[0]})
-		if err == nil && fmt.Sprint(len(page.Letters)) == args[1] {
+		n, err := count(context.Background(), admin.NewClient(ts.Getenv("RMDS_HTTP")))
+		if err == nil && fmt.Sprint(n) == want {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%v, %v: want %s", page, err, args[1])
+			ts.Fatalf("there are %d (%v), want %s", n, err, want)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

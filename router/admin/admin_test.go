@@ -137,6 +137,23 @@ func (f *fakeRouter) DropDeadLetter(id string) error {
 	return err
 }
 
+func (f *fakeRouter) Journal(channel string, q JournalQuery) ([]Event, bool, error) {
+	if channel != "c" {
+		return nil, false, engine.ErrNoJournal
+	}
+	from := 0
+	for i, e := range f.pending {
+		if e.ID == q.After {
+			from = i + 1
+		}
+	}
+	if q.Last > 0 {
+		from = max(from, len(f.pending)-q.Last)
+	}
+	to := min(from+q.Limit, len(f.pending))
+	return f.pending[from:to], to < len(f.pending), nil
+}
+
 func (f *fakeRouter) Queues() []Queue { return f.queues }
 
 func (f *fakeRouter) Pending(_, reader string, after uint64, limit int) ([]Event, error) {

@@ -109,6 +109,31 @@ func TestAnOrderForAllGoesOnFromPartToPart(t *testing.T) {
 	}
 }
 
+func TestJournalInPages(t *testing.T) {
+	f := &fakeRouter{pending: []Event{{ID: "x", Seq: 1}, {ID: "y", Seq: 2}, {ID: "z", Seq: 3}}}
+	for path, want := range map[string]string{
+		"c/journal": "xyz ", "c/journal?limit=2": "xy y", "c/journal?after=y": "z ", "c/journal?last=2&limit=1": "y y", "c/journal?since=1h": "xyz ", "c/journal?since=2026-01-02T03:04:05Z": "xyz ",
+		"c/journal?since=yesterday": "400", "c/journal?since=-1h": "400", "c/journal?last=0": "400", "c/journal?limit=x": "400", "d/journal": "409",
+	} {
+		w := request(f, "GET", "/api/v1/channels/"+path, "")
+		got := fmt.Sprint(w.Code)
+		if w.Code == 200 {
+			var page JournalPage
+			if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
+				t.Fatal(err)
+			}
+			got = ""
+			for _, e := range page.Messages {
+				got += e.ID
+			}
+			got += " " + page.Next
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", path, w.Body, want)
+		}
+	}
+}
+
 func TestQueues(t *testing.T) {
 	f := &fakeRouter{}
 	if w := request(f, "GET", "/api/v1/queues", ""); strings.TrimSpace(w.Body.String()) != "[]" {

@@ -57,6 +57,8 @@ func problemOf(err error) *Problem {
 		{ErrReload, http.StatusUnprocessableEntity, "Plugin not reloaded"},
 		{ErrState, http.StatusConflict, "Key not changed"},
 		{ErrNoDeadLetter, http.StatusNotFound, "Unknown dead letter"},
+		{engine.ErrNoJournal, http.StatusConflict, "No journal"},
+		{engine.ErrNoMessage, http.StatusNotFound, "Not in the journal"},
 		{engine.ErrNoQueue, http.StatusNotFound, "Unknown queue"},
 		{engine.ErrDeadLetterBusy, http.StatusConflict, "The dead letter is busy"},
 		{engine.ErrNoConsumer, http.StatusConflict, "The channel has no consumer"},

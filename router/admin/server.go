@@ -105,6 +105,7 @@ func Handler(router Router, o Options) http.Handler {
 	mux.HandleFunc("GET /api/v1/status", a.status)
 	mux.HandleFunc("POST /api/v1/channels/{channel}/messages", a.send)
 	mux.HandleFunc("GET /api/v1/channels/{channel}/stream", a.stream)
+	mux.HandleFunc("GET /api/v1/channels/{channel}/journal", a.journal)
 	mux.HandleFunc("GET /api/v1/dead-letters", a.deadLetters)
 	mux.HandleFunc("GET /api/v1/dead-letters/{id}", a.deadLetter)
 	mux.HandleFunc("POST /api/v1/dead-letters/redrive", a.redrive)

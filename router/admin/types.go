@@ -35,6 +35,8 @@ type Router interface {
 	// Queues lists what waits for readers. Pending lists messages of one queue with sequences above after.
 	Queues() []Queue
 	Pending(channel, reader string, after uint64, limit int) ([]Event, error)
+	// Journal reads a page of what a channel's journal holds, and tells whether there is more.
+	Journal(channel string, q JournalQuery) (list []Event, more bool, err error)
 	Plugins
 }
 

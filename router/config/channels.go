@@ -30,6 +30,9 @@ func (k *checker) channels() {
 		if ch.Own && ch.Mode != ReadWrite {
 			k.fail(path+".own", "a channel of mode %s cannot read its own messages: make it rw", ch.Mode)
 		}
+		if ch.Journal > 0 && !ch.Mode.Reads() {
+			k.fail(path+".journal", "keeps what is received, and a channel of mode %s receives nothing; remove it or change the mode", ch.Mode)
+		}
 		k.consumer(path+".consumer", ch)
 	}
 }

@@ -93,6 +93,8 @@ type Channel struct {
 	NewReaders NewReaders `config:"new_readers"`
 	// Own makes the node read what it sends itself.
 	Own bool `config:"own"`
+	// Journal is how long what is received is kept to be looked at; 0: not at all.
+	Journal time.Duration `config:"journal"`
 }
 
 // Input is a source of messages.

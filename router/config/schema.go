@@ -110,7 +110,7 @@ var choices = map[string][]string{
 // later are keys that belong to the product and have no effect in this version. Accepting them would be a promise not kept.
 var later = []string{
 	"nats.embedded.leafnodes", "nats.embedded.config_file",
-	"security", "channels.journal", "http.token_file", "http.hosts",
+	"security", "http.token_file", "http.hosts",
 }
 
 // laterChoices are words of the same kind.
