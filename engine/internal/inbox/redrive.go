@@ -114,12 +114,19 @@ func (b *Inbox) redrive(ctx context.Context, id int64, release func()) (done <-c
 		<-ch.turns
 		return nil, fmt.Errorf("%w: %s", ErrHeld, noRoom)
 	}
+	called := b.now()
 	v := ch.consumer(b.ctx, &Delivery{Sender: letter.Sender, Node: letter.Node, Channel: letter.Channel, Run: letter.Run, Seq: letter.Seq, Message: *m,
 		Attempt: letter.Attempts + 1, LastError: letter.Reason})
 	if v.Kind != Ack {
 		v.discard()
 		<-ch.turns
 		return nil, b.inVain(&letter, &v)
+	}
+	if len(v.Segments)+len(v.State) > 0 {
+		ch.writes.Store(true)
+	}
+	if b.opt.Observed {
+		b.opt.Event(Event{Kind: MessageHandled, Node: letter.Node, Channel: letter.Channel, Count: 1, Attempt: letter.Attempts + 1, Took: b.now() - called})
 	}
 	outcome := make(chan error, 1)
 	b.revive(&letter, &v, func(err error) {
