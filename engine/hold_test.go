@@ -63,6 +63,37 @@ func TestHoldCountsNothing(t *testing.T) {
 	})
 }
 
+// As long as nothing was attempted, a message that is held may still expire.
+func TestWhatIsHeldExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := enginetest.NewNetwork(t)
+		bob, alice := network.Connect(t, "bob"), network.Connect(t, "alice")
+		var got collector
+		if err := bob.Join("work", rmds.ReadOnly).Handle(func(_ context.Context, m *rmds.Message) rmds.Result {
+			if string(m.Data) == "urgent" {
+				return rmds.Result{Verdict: rmds.Hold}
+			}
+			got.handle(m)
+			return rmds.Result{}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		work := alice.Join("work", rmds.WriteOnly)
+		if err := work.SendMessage("urgent", rmds.Timeout(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		sendAll(t, work, []string{"patient"})
+		time.Sleep(50 * time.Second)
+		if a := alice.Accounts()[0]; a.Pending != 2 || len(got.list()) > 0 {
+			t.Errorf("while it is held: %+v, %v", a, got.list())
+		}
+		time.Sleep(time.Minute)
+		if a := alice.Accounts()[0]; a.Expired != 1 || a.Handled != 1 || a.Pending != 0 {
+			t.Errorf("when it has expired: %+v", a)
+		}
+	})
+}
+
 func TestARedriveThatIsHeldChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := enginetest.NewNetwork(t)

@@ -134,11 +134,6 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 	}
 	key := attemptKey{d.Channel, it.join, d.Run, d.Seq}
 	tried := l.attempts[key]
-	if tried == 0 && l.expired(it, &d.Message) {
-		l.box.opt.Event(Event{Kind: MessageExpired, Node: d.Node, Channel: d.Channel, Count: 1})
-		l.advance(it, d.Seq, func(t *wire.Totals) { t.Expired++ })
-		return true
-	}
 	if !l.approach() {
 		return false
 	}
@@ -146,6 +141,13 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 		ch := l.consumer(it)
 		if ch == nil {
 			return true // the join ended: the message is not ours any more
+		}
+		if tried == 0 && l.expired(it, &d.Message) {
+			l.box.opt.Event(Event{Kind: MessageExpired, Node: d.Node, Channel: d.Channel, Count: 1})
+			l.advance(it, d.Seq, func(t *wire.Totals) { t.Expired++ })
+			l.block(it, "")
+			delete(l.attempts, key)
+			return true
 		}
 		if tried >= l.box.opt.MaxAttempts {
 			return l.bury(it, d, tried, orText(d.LastError, "no attempt succeeded"))
