@@ -143,10 +143,7 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 			return true // the join ended: the message is not ours any more
 		}
 		if tried == 0 && l.expired(it, &d.Message) {
-			l.box.opt.Event(Event{Kind: MessageExpired, Node: d.Node, Channel: d.Channel, Count: 1})
-			l.advance(it, d.Seq, func(t *wire.Totals) { t.Expired++ })
-			l.block(it, "")
-			delete(l.attempts, key)
+			l.expire(it, d, key)
 			return true
 		}
 		if tried >= l.box.opt.MaxAttempts {
@@ -176,23 +173,8 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 			<-ch.turns
 			return false
 		}
-		if careful {
-			failpoint.Pass("inbox.after-attempt")
-		}
 		d.Attempt = tried + 1
-		called := l.observedNow()
-		failpoint.Pass("inbox.before-handover")
-		v := ch.consumer(l.box.ctx, d)
-		failpoint.Pass("inbox.after-handover")
-		if v.Kind == Ack {
-			l.handled(it, d, called)
-			if len(v.Segments)+len(v.State) > 0 {
-				ch.writes.Store(true)
-			}
-			l.commit(it, d.Seq, &v)
-		} else {
-			v.discard()
-		}
+		v := l.call(it, d, ch)
 		<-ch.turns
 		l.block(it, v.holds())
 		switch v.Kind {
@@ -227,51 +209,33 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 	}
 }
 
-// roomRetry is how often a lane looks whether the store has room again.
-const roomRetry = 250 * time.Millisecond
-
-// noRoom is why a lane is blocked whose handler's effects could not be stored.
-const noRoom = "the store has no room"
-
-// holds is why the consumer could not give a verdict; empty if it gave one, or the inbox stops.
-func (v *Verdict) holds() string {
-	if v.Kind != Void {
-		return ""
+// call makes one attempt, and submits what comes of an ack. The channel's turn is held, so that nothing of the same consumer is submitted before it.
+func (l *receiver) call(it *item, d *Delivery, ch *channel) Verdict {
+	if l.careful {
+		failpoint.Pass("inbox.after-attempt")
 	}
-	return v.Reason
+	called := l.observedNow()
+	failpoint.Pass("inbox.before-handover")
+	v := ch.consumer(l.box.ctx, d)
+	failpoint.Pass("inbox.after-handover")
+	if v.Kind != Ack {
+		v.discard()
+		return v
+	}
+	l.handled(it, d, called)
+	if len(v.Segments)+len(v.State) > 0 {
+		ch.writes.Store(true)
+	}
+	l.commit(it, d.Seq, &v)
+	return v
 }
 
-// block tells the sender why nothing moves, or, with an empty reason, that it does again. No attempt is counted meanwhile.
-func (l *receiver) block(it *item, why string) {
-	if l.waits == why {
-		return
-	}
-	l.waits = why
-	l.mu.Lock()
-	l.blocked = why
-	l.mu.Unlock()
-	notify(l.say)
-	if why == noRoom {
-		l.box.opt.Event(Event{Kind: NoRoom, Node: l.node, Channel: it.channel})
-	}
-}
-
-// suspects is how many messages of a lane are approached with care after the process died: more than were ever handled ahead of what is durable.
-const suspects = 2 * speculation
-
-// approach makes a process that dies of a message start closer to it the next time, until it is the lane's first, which runs alone: after one, two, four, … messages
-// it waits until they are durable. It returns false if the inbox stops first.
-func (l *receiver) approach() bool {
-	if l.passed < 0 {
-		return true
-	}
-	if n := l.passed; n > 0 && n&(n-1) == 0 {
-		l.settle(l.box.ctx, 0)
-	}
-	if l.passed++; l.passed > suspects {
-		l.passed = -1
-	}
-	return l.box.ctx.Err() == nil
+// expire ends a message whose life is over.
+func (l *receiver) expire(it *item, d *Delivery, key attemptKey) {
+	l.box.opt.Event(Event{Kind: MessageExpired, Node: d.Node, Channel: d.Channel, Count: 1})
+	l.advance(it, d.Seq, func(t *wire.Totals) { t.Expired++ })
+	l.block(it, "")
+	delete(l.attempts, key)
 }
 
 // errDiscarded is what Settled is told of effects that come with another verdict than Ack.
