@@ -250,3 +250,34 @@ func TestOrdersThatMakeNoSenseAreRefused(t *testing.T) {
 		t.Errorf("on record %+v", list)
 	}
 }
+
+// TestOrdersAreObeyedOnAFullDisk: a purge is what helps then, and it goes on record all the same.
+func TestOrdersAreObeyedOnAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := enginetest.NewNetwork(t)
+		alice, bob := network.Connect(t, "alice"), network.Connect(t, "bob")
+		chat := bob.Join("chat", rmds.WriteOnly)
+		alice.Join("chat", rmds.ReadOnly)
+		time.Sleep(5 * time.Second)
+		sendAll(t, chat, numbered(1, 20))
+		network.FillDisk("bob", true)
+		full := false
+		for range 1000 {
+			if _, err := chat.Send(t.Context(), rmds.Outgoing{Data: noise(1 << 20)}); errors.Is(err, rmds.ErrStorageFull) {
+				full = true
+				break
+			}
+		}
+		if !full {
+			t.Fatal("the disk does not fill up")
+		}
+		for name, order := range map[string]func(...rmds.Scope) error{"queue": alice.Mgmt.PurgeQueue, "all": alice.Mgmt.PurgeAll} {
+			if err := order(); err != nil {
+				t.Errorf("purge %s: %v", name, err)
+			}
+		}
+		if list := audit(t, bob); len(list) != 2 || list[0].Failed || !list[0].Over {
+			t.Errorf("bob has on record %+v", list)
+		}
+	})
+}
