@@ -62,8 +62,8 @@ func orderError(failures []node.Failure) error {
 }
 
 // PurgeQueue removes what is pending: it ends as purged, and counts as pending until its readers have confirmed that. It does so
-// on this node and on every node that is online, or with Self on this one only; a node that is offline is not told when it returns. The
-// call returns when all have obeyed or AnswerTimeout is over; the error is an OrderError. Nodes are asked until they answer, and obey an order
+// on this node and on every node that is online, or with Self on this one only; a node that is offline is not told when it returns. While NATS
+// is down the nodes that were online last count as online, and do not answer. The call returns when all have obeyed or AnswerTimeout is over; the error is an OrderError. Nodes are asked until they answer, and obey an order
 // once, however often they are asked.
 func (m *Management) PurgeQueue(scope ...Scope) error { return m.purge(node.PurgeQueue, scope) }
 
@@ -82,7 +82,7 @@ func (m *Management) purge(p node.Purge, scope []Scope) error {
 // node has no join that is known here; else it is an OrderError, and the call returns as PurgeQueue does.
 func (m *Management) Kick(id string) error { return m.kick(id, nil) }
 
-// KickChannel ends a node's joins to the channels named, or to all that this node shares with it.
+// KickChannel ends a node's joins to the channels named, or to all that this node shares with it. Errors are as Kick's.
 func (m *Management) KickChannel(id string, channels ...string) error {
 	if len(channels) == 0 {
 		for _, j := range m.c.node.Joins() {
@@ -90,7 +90,7 @@ func (m *Management) KickChannel(id string, channels ...string) error {
 		}
 	}
 	if len(channels) == 0 {
-		return nil
+		return fmt.Errorf("kick %s: %w: this node has joined no channel, so it shares none", id, ErrLeft)
 	}
 	return m.kick(id, channels)
 }

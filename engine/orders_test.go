@@ -92,6 +92,11 @@ func TestANodeThatDoesNotAnswerIsNamed(t *testing.T) {
 		if len(audit(t, carol)) != 1 || len(audit(t, bob)) != 0 || carol.Channel("chat") != nil {
 			t.Errorf("carol has on record %+v, bob %+v", audit(t, carol), audit(t, bob))
 		}
+		for _, err := range []error{alice.Mgmt.Kick("nobody"), alice.Mgmt.KickChannel("bob", "chat"), alice.Mgmt.KickChannel("bob")} {
+			if !errors.Is(err, rmds.ErrLeft) {
+				t.Errorf("a kick of what nobody has joined: %v", err)
+			}
+		}
 		if err := alice.Mgmt.PurgeAll(rmds.Self); err != nil {
 			t.Errorf("a purge here alone: %v", err)
 		}
