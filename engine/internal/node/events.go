@@ -8,6 +8,7 @@ import (
 
 	"github.com/getevo/rmds-router/engine/internal/inbox"
 	"github.com/getevo/rmds-router/engine/internal/outbox"
+	"github.com/getevo/rmds-router/engine/internal/store"
 )
 
 // limiter lets each kind of warning through once in a while, and tells how many were held back. What strangers send must not
@@ -70,6 +71,12 @@ func (l *limiter) info(log zerolog.Logger, kind, message string) {
 		}
 		log.Info().Msg(message)
 	}
+}
+
+// damaged runs on the goroutine that writes.
+func (n *Node) damaged(d store.Damage) {
+	n.observe(&Event{Kind: Damaged, Detail: d.Cause})
+	n.log.Error().Uint64("seq", d.First).Str("detail", d.Cause).Msg("a stored batch that everybody has is damaged; it is kept")
 }
 
 func (n *Node) outboxEvent(e outbox.Event) {

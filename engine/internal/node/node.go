@@ -96,6 +96,7 @@ func Open(o Options) (*Node, error) {
 	}
 	so.SealHead = func(h store.BatchHead, segments [][]byte) []byte { return wire.SealHead(wire.BatchHead(h), segments) }
 	so.Check = func(blob []byte) error { _, err := wire.ParseBatch(blob); return err }
+	so.OnDamage = n.damaged
 	so.OnAppend = func([]store.Batch) { n.out.Appended() }
 	if o.Observe != nil {
 		so.OnCommit = n.committed

@@ -85,6 +85,7 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 		ahead = append(ahead, damaged.Batch)
 		ahead[len(ahead)-1].Blob = nil
 		f.event(Event{Kind: BatchCorrupt, Channel: channel, Detail: err.Error()})
+		f.log.Submit(&store.Tx{Must: true, Damaged: []store.Damage{{First: damaged.Batch.First, Cause: damaged.Error()}}})
 	case err != nil:
 		return nil, fmt.Errorf("read channel %s after %d: %w", channel, after, err)
 	}

@@ -83,6 +83,16 @@ func (s *Store) attempt(chosen, rest []*work, commit func([]*work) error) (settl
 		s.publish(chosen)
 	case noRoom(err):
 		return false
+	case damaged(err) && prunes(chosen):
+		left, err := s.setAside(err, chosen)
+		if err == nil && len(left) > 0 {
+			return s.attempt(left, rest, commit)
+		}
+		if err == nil {
+			s.hold(rest)
+			return true
+		}
+		s.fail(err, append(left, rest...))
 	default:
 		s.fail(err, append(chosen, rest...))
 	}

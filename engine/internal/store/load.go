@@ -57,14 +57,14 @@ func (s *Store) loadChannels() error {
 		if err := s.w.each(qFirstBatch, func(st *sqlite3.Stmt) bool {
 			c.oldest, c.oldBefore = columnUint(st, 0), columnUint(st, 1)
 			return false
-		}, c.id); err != nil {
+		}, c.id, c.head.Floor); err != nil {
 			return err
 		}
 		if err := s.w.each(qLastBatch, func(st *sqlite3.Stmt) bool {
 			first, last := columnUint(st, 0), columnUint(st, 1)
 			c.head.Last, c.head.Total = last, columnUint(st, 2)+last-first+1
 			return false
-		}, c.id); err != nil {
+		}, c.id, c.head.Floor); err != nil {
 			return err
 		}
 	}

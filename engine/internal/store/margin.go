@@ -91,9 +91,16 @@ func (s *Store) clearFor(group []*work) error {
 	for more && s.free*pageSize < need {
 		p := &pruning{left: crowdedChunk, bytes: pruneBytes, older: math.MaxInt64, room: true}
 		step := []*work{{prune: p, tx: &Tx{}}}
-		if err := s.commit(step); noRoom(err) {
+		err := s.commit(step)
+		if err != nil && damaged(err) {
+			if step, err = s.setAside(err, step); err == nil && len(step) > 0 {
+				continue
+			}
+		}
+		if noRoom(err) || len(step) == 0 {
 			break
-		} else if err != nil {
+		}
+		if err != nil {
 			return err
 		}
 		s.settle()

@@ -58,6 +58,9 @@ type Options struct {
 	// OnCommit, if set, is called by the writer after each commit, before OnAppend, with how long it took. It must not block.
 	OnCommit func(took time.Duration, batches []Batch)
 
+	// OnDamage is called by the writer when pruning comes upon a damaged batch, which is then kept. It must not block.
+	OnDamage func(Damage)
+
 	PerChannel bool // a commit gathers the segments of each channel; else a change of channel starts the next batch
 	NoLock     bool // no lock file: simulations
 
@@ -84,6 +87,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.Wall == nil {
 		o.Wall = time.Now
+	}
+	if o.OnDamage == nil {
+		o.OnDamage = func(Damage) {}
 	}
 	if o.Check == nil {
 		o.Check = func([]byte) error { return nil }

@@ -154,9 +154,11 @@ func (t *txn) pruneChannel(c *channel, n need, p *pruning) error {
 		return err
 	}
 	for _, first := range gone {
+		t.dropping = first
 		if err := t.s.w.exec(qDrop, first); err != nil {
 			return err
 		}
+		t.dropping = 0
 	}
 	p.deleted += len(gone)
 	if err := t.lower(t.d.touch(c.name), floor, total); err != nil {
@@ -187,7 +189,7 @@ func (t *txn) lower(c *channel, floor, total uint64) error {
 	if err := t.s.w.each(qFirstBatch, func(st *sqlite3.Stmt) bool {
 		c.oldest, c.oldBefore = columnUint(st, 0), columnUint(st, 1)
 		return false
-	}, c.id); err != nil {
+	}, c.id, floor); err != nil {
 		return err
 	}
 	t.d.dropped = append(t.d.dropped, Batch{Channel: c.name, Last: floor})

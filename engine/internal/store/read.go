@@ -162,7 +162,7 @@ func (s *Store) upto(db *conn, c *channel, seq uint64) (uint64, error) {
 		return n, nil
 	}
 	b, ok, err := headOf(db, qHeadAt, c, seq)
-	if err != nil || !ok {
+	if err != nil || !ok || b.Last <= c.head.Floor { // what is quarantined may lie below the floor
 		return c.floorTotal, err
 	}
 	return b.upto(seq), nil

@@ -9,7 +9,7 @@ const (
 
 // migrations bring a database from user_version i to i+1. A migration that was released is never changed.
 // docs/log-format.md says what every column means.
-var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced}
+var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced, schemaQuarantine}
 
 const schema1 = `
 CREATE TABLE meta (
@@ -138,6 +138,15 @@ ALTER TABLE dead_letters ADD COLUMN join_no INTEGER NOT NULL DEFAULT 0;
 const schemaReplaced = `
 ALTER TABLE readers ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE readers ADD COLUMN beyond INTEGER NOT NULL DEFAULT 0;
+`
+
+// schemaQuarantine names batches that are damaged; they are never pruned.
+const schemaQuarantine = `
+CREATE TABLE quarantine (
+	first_seq INTEGER PRIMARY KEY,
+	found INTEGER NOT NULL,
+	cause TEXT NOT NULL
+);
 `
 
 // migrate brings the schema up to date in one transaction and creates the meta row of a new database.

@@ -58,6 +58,8 @@ type txn struct {
 	d       *delta
 	pending []*Segment // not yet joined into batches
 	bodies  [][]byte   // scratch
+	// dropping is the first sequence of the batch that is being deleted; 0: none.
+	dropping uint64
 }
 
 // commit applies the group as one transaction. On an error nothing of it is visible; the caller asks noRoom whether that is certain.
@@ -66,6 +68,7 @@ func (s *Store) commit(group []*work) error {
 	defer s.w.mu.Unlock()
 	t := &s.txn
 	t.d.reset()
+	t.dropping = 0
 	clear(t.pending)
 	t.pending = t.pending[:0]
 	err := t.run(group)
@@ -135,6 +138,11 @@ func (t *txn) apply(w *work) error {
 	}
 	for _, j := range tx.Joins {
 		t.d.joins[joinKey{j.Channel, j.Number}] = j
+	}
+	for i := range tx.Damaged {
+		if err := t.quarantine(&tx.Damaged[i]); err != nil {
+			return err
+		}
 	}
 	for i := range tx.Skips {
 		if err := t.skip(&tx.Skips[i]); err != nil {

@@ -157,6 +157,7 @@ type Tx struct {
 	Readers  []ReaderChange
 	Joins    []Join // inserted or replaced by (Channel, Number)
 	Skips    []SkipRange
+	Damaged  []Damage     // batches found damaged: they are kept
 	Closed   []string     // channels whose open mark ends
 	Unbury   []int64      // dead letters to delete: dismissed, or handled after all, with a Progress that says so
 	Revive   []int64      // dead letters to delete that were handled after all: each moves one from dead to handled where it was counted
@@ -258,6 +259,12 @@ type EndReader struct {
 	Store   ID
 	Channel string
 	Join    uint64
+}
+
+// Damage is a batch that cannot be read back as it was written.
+type Damage struct {
+	First uint64 // its first sequence
+	Cause string
 }
 
 // SkipRange ends messages without delivering them, for one reader or (zero Store) for all.

@@ -103,6 +103,13 @@ func (s *Store) process(group []*work) {
 		s.publish(group)
 	case noRoom(err):
 		s.crowded(group)
+	case damaged(err) && prunes(group):
+		rest, err := s.setAside(err, group)
+		if err != nil {
+			s.fail(err, rest)
+		} else if len(rest) > 0 {
+			s.process(rest)
+		}
 	default:
 		s.fail(err, group)
 	}
