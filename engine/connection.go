@@ -54,7 +54,7 @@ func New(c *Config, opts ...Option) (*Connection, error) {
 		return nil, err
 	}
 	connection.config = s.config
-	s.harness.Abort = connection.abort
+	s.harness.Abort, s.harness.States = connection.abort, connection.node.States
 	return connection, nil
 }
 

@@ -19,4 +19,6 @@ type Harness struct {
 	// Abort is set when the connection opens. It ends it as a crash would, with nothing drained and nobody told, and returns when its
 	// goroutines have ended.
 	Abort func()
+	// States is set when the connection opens. It names what the node and its lanes are doing.
+	States func() []string
 }

@@ -289,6 +289,8 @@ func (l *receiver) pause(d time.Duration) bool {
 	if d <= 0 {
 		d = l.box.opt.RetryInterval
 	}
+	l.retrying.Store(true)
+	defer l.retrying.Store(false)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

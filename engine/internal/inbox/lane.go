@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
@@ -41,6 +42,8 @@ type receiver struct {
 
 	more chan struct{} // capacity 1: the queue has something
 	say  chan struct{} // capacity 1: there is something to report
+
+	retrying atomic.Bool // a message waits for its next attempt; see States
 
 	// owned by handover
 	waits    string // as blocked

@@ -65,3 +65,15 @@ func (n *Node) Counts() Counts {
 	}
 	return counts
 }
+
+// States names what the node and its lanes are doing, for tests that look for states which a fault has met.
+func (n *Node) States() []string {
+	names := append(n.out.States(), n.in.States()...)
+	if !n.Settled() {
+		names = append(names, "membership unsettled")
+	}
+	if !n.Connected() {
+		names = append(names, "disconnected")
+	}
+	return names
+}

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/failpoint"
@@ -37,7 +38,10 @@ type stream struct {
 	leaked   []store.Batch // of a planted bug
 	wake     chan struct{}
 
+	state atomic.Uint32 // see States
+
 	// owned by run
+	sessions  int // begun so far
 	machine   *lane.Sender
 	feed      *feed
 	at        Target             // the target of the present session
@@ -123,6 +127,7 @@ func (s *stream) run() {
 		s.absorb()
 		s.act()
 		s.pump()
+		s.note()
 		timer.Reset(s.rest())
 		select {
 		case <-s.wake:
@@ -188,6 +193,7 @@ func (s *stream) absorb() {
 
 func (s *stream) begin() {
 	s.feed.reset()
+	s.sessions++
 	s.machine.Begin(s.box.now(), s.box.sessions.Add(1))
 }
 

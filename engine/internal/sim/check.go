@@ -335,7 +335,7 @@ func (c *checker) revived(i int, e *Event, f flow, m *message) {
 // inOrder checks one hand-over against the one before.
 func (c *checker) inOrder(i int, e *Event, f flow) {
 	scopes := []flow{f}
-	if c.cross[e.Node] && c.ordered[e.Sender] && e.Node != e.Sender {
+	if c.cross[e.Node] && c.ordered[e.Sender] && e.Node != e.Sender && !c.rolledBack(e.Sender) {
 		scopes = append(scopes, flow{f.reader, "", f.sender})
 	}
 	for _, s := range scopes {

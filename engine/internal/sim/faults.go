@@ -24,15 +24,15 @@ var faults = []fault{
 	{"power cut in a transaction", 14, func(w *world) bool { return w.down("power cut in a transaction", cutWriting) }},
 	{"close", 6, func(w *world) bool { return w.down("close", (*node).close) }},
 	{"disk error", 3, func(w *world) bool { return w.down("disk error", fail) }},
-	{"backup", 14, (*world).backup},
-	{"restore", 12, (*world).restore},
+	{"backup", 16, (*world).backup},
+	{"restore", 20, (*world).restore},
 	{"disk full", 5, (*world).full},
-	{"database deleted", 3, (*world).wipe},
+	{"database deleted", 6, (*world).wipe},
 	{"redeploy", 6, func(w *world) bool { return w.down("redeploy", (*node).redeploy) }},
 	{"handlers fail", 6, (*world).sicken},
-	{"leave", 8, (*world).secede},
-	{"kick", 8, (*world).kick},
-	{"purge", 8, (*world).purge},
+	{"leave", 12, (*world).secede},
+	{"kick", 12, (*world).kick},
+	{"purge", 10, (*world).purge},
 	{"network down", 5, (*world).netDown},
 	{"cut off", 6, (*world).cutOff},
 	{"reconnects", 6, (*world).reconnects},
@@ -53,14 +53,16 @@ var faults = []fault{
 // fault draws one that can come now, and lets it.
 func (w *world) fault() {
 	total := 0
+	seen := w.look()
 	for _, f := range faults {
 		total += f.weight
 	}
 	for {
 		roll := w.draw.IntN(total)
 		i := slices.IndexFunc(faults, func(f fault) bool { roll -= f.weight; return roll < 0 })
-		if faults[i].strike(w) {
+		if w.hit = nil; faults[i].strike(w) {
 			w.tally[faults[i].name]++
+			w.note(faults[i].name, seen)
 			return
 		}
 	}
@@ -77,7 +79,8 @@ func (w *world) up() *node {
 	if len(list) == 0 {
 		return nil
 	}
-	return pick(w.draw, list...)
+	w.hit = pick(w.draw, list...)
+	return w.hit
 }
 
 // absence is how long a node stays down: mostly short.

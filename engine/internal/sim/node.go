@@ -38,6 +38,7 @@ type run struct {
 	number   int
 	c        *engine.Connection
 	abort    func()
+	states   func() []string
 	mu       sync.Mutex
 	channels map[string]*engine.Channel // under mu
 	plugins  map[string]*plugin         // under mu
@@ -60,7 +61,7 @@ func (n *node) start(why string) {
 		return
 	}
 	n.runs++
-	r := &run{n: n, number: n.runs, c: connection, abort: h.Abort, channels: map[string]*engine.Channel{}, plugins: map[string]*plugin{}, tokens: make(chan int, 64),
+	r := &run{n: n, number: n.runs, c: connection, abort: h.Abort, states: h.States, channels: map[string]*engine.Channel{}, plugins: map[string]*plugin{}, tokens: make(chan int, 64),
 		ending: make(chan struct{}), dead: make(chan struct{})}
 	n.run = r
 	cross := n.plan.late == 0

@@ -102,10 +102,13 @@ func seedList(t *testing.T) []uint64 {
 	return list
 }
 
+// enough is how many seeds have to meet every state with every fault.
+const enough = 2000
+
 // TestSeeds plays the seeds, several at a time, and tells what was played.
 func TestSeeds(t *testing.T) {
 	list := seedList(t)
-	sum := &summary{faults: map[string]int{}, events: map[Kind]int{}}
+	sum := &summary{faults: map[string]int{}, events: map[Kind]int{}, met: map[met]int{}}
 	var next atomic.Int64
 	var stop atomic.Bool
 	t.Run("play", func(t *testing.T) {
@@ -122,6 +125,11 @@ func TestSeeds(t *testing.T) {
 		}
 	})
 	t.Log(sum)
+	text, empty := table(sum.met)
+	t.Logf("How often a fault met a state:%s", text)
+	if sum.seeds >= enough && len(empty) > 0 {
+		t.Errorf("these were never met in %d seeds: %s", sum.seeds, strings.Join(empty, ", "))
+	}
 	if sum.least < leastFaults && sum.seeds > 0 {
 		t.Errorf("a seed met only %d faults, the least is %d", sum.least, leastFaults)
 	}
@@ -135,6 +143,7 @@ type summary struct {
 	total  int
 	faults map[string]int
 	events map[Kind]int
+	met    map[met]int
 }
 
 func (s *summary) add(r *Result) {
@@ -144,6 +153,9 @@ func (s *summary) add(r *Result) {
 	for name, count := range r.Faults {
 		s.faults[name] += count
 		n += count
+	}
+	for m, count := range r.Met {
+		s.met[m] += count
 	}
 	if s.seeds == 0 || n < s.least {
 		s.least = n

@@ -32,6 +32,8 @@ type world struct {
 	dark    int               // by how many faults the network is down
 	heals   []heal
 	tally   map[string]int
+	met     map[met]int
+	hit     *node // by the present fault; nil: the network
 }
 
 // heal ends a fault.
@@ -46,6 +48,7 @@ type Result struct {
 	History    *History
 	Violations []Violation
 	Faults     map[string]int // how often which came
+	Met        map[met]int    // how often which came in which state
 	Network    memconn.Counts
 }
 
@@ -53,7 +56,7 @@ type Result struct {
 func Run(seed uint64, trace io.Writer) *Result {
 	draw := keyed(seed, "plan")
 	w := &world{seed: seed, plan: newPlan(draw), draw: draw, net: memconn.NewNetwork(seed), history: NewHistory(), stores: map[string]string{}, current: map[string]string{},
-		away: map[string]int{}, tally: map[string]int{}, log: zerolog.Nop()}
+		away: map[string]int{}, tally: map[string]int{}, met: map[met]int{}, log: zerolog.Nop()}
 	if trace != nil {
 		w.log = zerolog.New(trace)
 	}
@@ -69,7 +72,7 @@ func Run(seed uint64, trace io.Writer) *Result {
 	w.rage()
 	w.recover()
 	w.end()
-	return &Result{Seed: seed, History: w.history, Violations: Check(w.history), Faults: w.tally, Network: w.net.Counts()}
+	return &Result{Seed: seed, History: w.history, Violations: Check(w.history), Faults: w.tally, Met: w.met, Network: w.net.Counts()}
 }
 
 // calm is the network without a fault, which may still lose a little.
