@@ -26,6 +26,9 @@ type behaviour struct {
 
 func (c *consumer) behaviour(key string, attempt int) (b behaviour) {
 	b.kind = Acked
+	if c.run.n.w.plan.steady {
+		return c.steady(key, attempt)
+	}
 	draw := keyed(c.run.n.w.seed, c.run.n.plan.id, c.join.channel, key, strconv.Itoa(attempt))
 	switch roll := draw.IntN(100); {
 	case roll < 4:
@@ -45,6 +48,19 @@ func (c *consumer) behaviour(key string, attempt int) (b behaviour) {
 		b.kind = Retried
 	}
 	return b
+}
+
+// steady is a behaviour whose outcome is the key's, whatever number an attempt has.
+func (c *consumer) steady(key string, attempt int) behaviour {
+	switch roll := keyed(c.run.n.w.seed, c.join.channel, key).IntN(20); {
+	case roll < 2:
+		return behaviour{kind: Rejected}
+	case roll < 5 && attempt == 1:
+		return behaviour{kind: Retried, delay: time.Second}
+	case roll < 7:
+		return behaviour{kind: Acked, busy: 300 * time.Millisecond}
+	}
+	return behaviour{kind: Acked}
 }
 
 func (c *consumer) event(k Kind, key string, m *engine.Message) Event {

@@ -23,6 +23,7 @@ type plan struct {
 	backups  bool
 	moving   bool // nodes leave, are kicked, and change their roles
 	purging  bool
+	steady   bool // nothing is sent by chance, and what a handler does to a message in the end depends on nothing but its key
 	expiring bool
 	lossy    float64 // what the network loses, repeats and reorders when nothing is wrong with it
 }

@@ -55,24 +55,34 @@ type Result struct {
 // Run plays a seed to its end. It must be called in a synctest bubble of its own. What the nodes log goes to trace, unless that is nil.
 func Run(seed uint64, trace io.Writer) *Result {
 	draw := keyed(seed, "plan")
-	w := &world{seed: seed, plan: newPlan(draw), draw: draw, net: memconn.NewNetwork(seed), history: NewHistory(), stores: map[string]string{}, current: map[string]string{},
+	w := newWorld(seed, newPlan(draw), draw, trace)
+	w.rage()
+	return w.finish()
+}
+
+func newWorld(seed uint64, p *plan, draw *rand.Rand, trace io.Writer) *world {
+	w := &world{seed: seed, plan: p, draw: draw, net: memconn.NewNetwork(seed), history: NewHistory(), stores: map[string]string{}, current: map[string]string{},
 		away: map[string]int{}, tally: map[string]int{}, met: map[met]int{}, log: zerolog.Nop()}
 	if trace != nil {
 		w.log = zerolog.New(trace)
 	}
-	w.history.Readings = w.plan.readings()
-	w.net.SetMaxPayload(w.plan.payload)
+	w.history.Readings = p.readings()
+	w.net.SetMaxPayload(p.payload)
 	w.calm()
-	attempts := w.plan.nodes[0].config.MaxRetryAttempts
-	for _, p := range w.plan.nodes {
-		p.config.MaxRetryAttempts = attempts
-		w.nodes = append(w.nodes, &node{w: w, plan: p, joins: map[string]uint64{}, disk: crashvfs.New(draw.Uint64())})
+	attempts := p.nodes[0].config.MaxRetryAttempts
+	for _, n := range p.nodes {
+		n.config.MaxRetryAttempts = attempts
+		w.nodes = append(w.nodes, &node{w: w, plan: n, joins: map[string]uint64{}, disk: crashvfs.New(draw.Uint64())})
 	}
 	w.history.Attempts = attempts
-	w.rage()
+	return w
+}
+
+// finish heals everything, waits until all is quiet, and checks what was seen.
+func (w *world) finish() *Result {
 	w.recover()
 	w.end()
-	return &Result{Seed: seed, History: w.history, Violations: Check(w.history), Faults: w.tally, Met: w.met, Network: w.net.Counts()}
+	return &Result{Seed: w.seed, History: w.history, Violations: Check(w.history), Faults: w.tally, Met: w.met, Network: w.net.Counts()}
 }
 
 // calm is the network without a fault, which may still lose a little.
@@ -118,6 +128,9 @@ func (w *world) gap() time.Duration {
 
 // grant asks the writers of all nodes that are up for some messages.
 func (w *world) grant(most int) {
+	if w.plan.steady {
+		return
+	}
 	for _, n := range w.nodes {
 		count := w.draw.IntN(most + 1)
 		if n.run == nil || count == 0 || len(n.plan.sends()) == 0 {
