@@ -45,7 +45,7 @@ type feed struct {
 	blocks *blocks
 	out    built
 	part   []byte            // a piece of a large batch
-	old    bool              // what was built last comes from before this process
+	run    store.ID          // of what was built last
 	past   map[string]uint64 // of a planted bug: how far the stored skips were sent
 }
 
@@ -181,7 +181,7 @@ func (f *feed) next(m *lane.Sender, room frameRoom) (*built, error) {
 
 func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frameRoom) (*built, error) {
 	out := &f.out
-	f.old = first.Run != f.log.Run()
+	f.run = first.Run
 	prev := wire.Position{Run: c.Position.Run, Seq: c.Position.Seq}
 	out.data = wire.Data{Channel: first.Channel, Prev: prev, Run: first.Run, Batches: out.data.Batches[:0], Skips: out.data.Skips[:0]}
 	out.frame = lane.Frame{Channel: first.Channel, Prev: c.Position, PrevOffset: c.Offset, Last: c.Position}

@@ -33,7 +33,7 @@ func (s *stream) note() {
 		state = stateIdle
 	default:
 		state = stateStreaming
-		if s.feed.old {
+		if s.feed.run != s.box.log.Run() {
 			state |= stateCatchingUp
 		}
 	}
