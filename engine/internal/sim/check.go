@@ -196,7 +196,7 @@ func (c *checker) joined(e *Event) {
 	if !known || before == e.Count {
 		return
 	}
-	c.leaver[p] = true
+	c.leaver[p], c.cross[e.Node] = true, false // what others keep for the new join may be older than what came of other channels
 	delete(c.running, p) // the handler of the old join may still run
 	of := func(f flow) bool { return f.reader == e.Node && (f.channel == e.Channel || f.channel == "") }
 	for _, m := range []map[flow]uint64{c.resumed, c.durable, c.lastSeq} {
