@@ -197,7 +197,7 @@ func (c *checker) joined(e *Event) {
 		return
 	}
 	c.leaver[p], c.cross[e.Node] = true, false // what others keep for the new join may be older than what came of other channels
-	delete(c.running, p) // the handler of the old join may still run
+	delete(c.running, p)                       // the handler of the old join may still run
 	of := func(f flow) bool { return f.reader == e.Node && (f.channel == e.Channel || f.channel == "") }
 	for _, m := range []map[flow]uint64{c.resumed, c.durable, c.lastSeq} {
 		maps.DeleteFunc(m, func(f flow, _ uint64) bool { return of(f) })
