@@ -121,11 +121,9 @@ func (w *world) widen() {
 		if n.narrowed == nil {
 			continue
 		}
+		n.leave() // recover has started every node
 		n.narrow()
-		if n.run != nil {
-			n.leave()
-			time.Sleep(time.Second)
-			n.start("with its first role")
-		}
+		time.Sleep(time.Second)
+		n.start("with its first role")
 	}
 }

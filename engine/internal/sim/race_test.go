@@ -4,6 +4,6 @@ package sim
 
 // The race detector makes SQLite, which is Go here, some thirty times slower.
 const (
-	defaultSeeds = 30
+	defaultSeeds = 12
 	raced        = true
 )
