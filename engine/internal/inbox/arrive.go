@@ -77,11 +77,15 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.retired {
+		return // with the next frame the sender is told that the session is unknown
+	}
 	if from != l.node {
 		l.box.reject(wire.Impostor, from, d.Channel, "data: the session is another node's")
 		return
 	}
 	now := l.box.now()
+	l.touched = now
 	arrival := lane.Arrival{Number: d.Number, Channel: d.Channel, Join: d.Join, Prev: lane.Position(d.Prev), Run: d.Run, Last: d.Last,
 		Empty: len(d.Batches) == 0 && len(d.Skips) == 0 && d.Piece == nil}
 	if d.Piece != nil {

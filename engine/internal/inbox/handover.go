@@ -18,6 +18,8 @@ func (l *receiver) handover() {
 			select {
 			case <-l.more:
 				continue
+			case <-l.gone:
+				return
 			case <-l.box.ctx.Done():
 				return
 			}

@@ -15,9 +15,6 @@ import (
 // ErrConsumer means the channel has a consumer already, or is not one this node reads.
 var ErrConsumer = errors.New("the channel cannot take this consumer")
 
-// maxLanes bounds what strangers can make this node remember.
-const maxLanes = 4096
-
 // Inbox is the receiving half of a node.
 type Inbox struct {
 	opt   Options
@@ -42,6 +39,8 @@ type Inbox struct {
 	frames  atomic.Uint64 // data frames that came in
 	queued  atomic.Int64  // bytes, over all lanes
 	account account
+
+	evictedAt time.Duration // when room was made last; mu guards it
 }
 
 type laneKey struct {
@@ -72,25 +71,6 @@ func New(o Options, log Log, pub Publisher) *Inbox {
 		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, denied: map[string]time.Duration{}, counting: map[place]int{}, ctx: ctx, cancel: cancel, account: account{limit: o.MaxLarge}}
 	b.done.Go(b.keepHouse)
 	return b
-}
-
-// houseEvery is the time between two rounds of housekeeping.
-const houseEvery = 10 * time.Second
-
-// keepHouse takes back what lanes no longer need.
-func (b *Inbox) keepHouse() {
-	ticker := time.NewTicker(houseEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-b.ctx.Done():
-			return
-		}
-		for _, l := range b.all() {
-			l.forsake(b.now())
-		}
-	}
 }
 
 func (b *Inbox) now() time.Duration { return time.Since(b.start) }

@@ -38,10 +38,14 @@ type receiver struct {
 	room      sync.Cond     // commits fell, or the pacer ended
 	paced     bool          // the pacer runs
 	pacer     *time.Timer   // ends the pause between two commits
+	touched   time.Duration // when a frame or an open came in last
+	retired   bool          // nothing is taken any more
+	pending   int           // bytes of the transactions under way
 	flushedAt time.Duration // when positions alone were last submitted
 
 	more chan struct{} // capacity 1: the queue has something
 	say  chan struct{} // capacity 1: there is something to report
+	gone chan struct{} // closed when the lane is given up
 
 	retrying atomic.Bool // a message waits for its next attempt; see States
 
@@ -76,7 +80,7 @@ type item struct {
 
 func newReceiver(b *Inbox, k laneKey, node string) *receiver {
 	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string]*partial{}, refused: map[string]*refusal{},
-		more: make(chan struct{}, 1), say: make(chan struct{}, 1), careful: !b.log.WasClean(), attempts: map[attemptKey]int{}}
+		more: make(chan struct{}, 1), say: make(chan struct{}, 1), gone: make(chan struct{}), touched: b.now(), careful: !b.log.WasClean(), attempts: map[attemptKey]int{}}
 	l.room.L = &l.mu
 	l.pacer = time.AfterFunc(time.Hour, l.unpaced)
 	l.pacer.Stop()

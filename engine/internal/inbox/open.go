@@ -55,7 +55,7 @@ func (b *Inbox) begin(from string, o *wire.Open) {
 		return
 	}
 	b.mu.Lock()
-	if b.uncertain(o.SenderStore, o) {
+	if b.lanes[l.key] != l || b.uncertain(o.SenderStore, o) {
 		b.mu.Unlock()
 		return // the sender asks again
 	}
@@ -86,7 +86,7 @@ func (b *Inbox) lane(k laneKey, node string, wanted []wire.OpenChannel) *receive
 	if b.closed || !slices.ContainsFunc(wanted, func(c wire.OpenChannel) bool { return b.channels[c.Name] != nil }) {
 		return nil // the sender asks again
 	}
-	if len(b.lanes) >= maxLanes {
+	if !b.room() {
 		b.reject(wire.Huge, node, "", "open: this node takes from as many senders as it can")
 		return nil
 	}
@@ -111,6 +111,7 @@ func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel)
 	if o.Session.Run == l.session.Run && o.Session.Counter < l.session.Counter {
 		return old, false, false
 	}
+	l.touched = l.box.now()
 	old, l.node = sessionKey{l.node, l.session}, from
 	if o.Session != l.session {
 		fresh = true

@@ -12,6 +12,9 @@ import (
 // speculation bounds the transactions of a lane that are under way: how far handlers may run ahead of what is durable.
 const speculation = 4096
 
+// speculationBytes bounds what these transactions write.
+const speculationBytes = 32 << 20
+
 // commitEvery is the least time between two commits of a lane that only move positions.
 const commitEvery = 2 * time.Millisecond
 
@@ -119,7 +122,9 @@ func (l *receiver) settled(p *progress) func() {
 
 // submit queues a transaction; l.mu is held. On an error the store is closed, and after is not called.
 func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) error {
+	size := weight(tx)
 	l.commits++
+	l.pending += size
 	tx.Must = true
 	if planted.AckBeforeCommit {
 		for _, f := range done {
@@ -130,6 +135,7 @@ func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) error 
 	tx.Done = func(err error) {
 		l.mu.Lock()
 		l.commits--
+		l.pending -= size
 		if err == nil {
 			for _, f := range done {
 				f()
@@ -149,10 +155,22 @@ func (l *receiver) submit(tx *store.Tx, done []func(), after func(error)) error 
 	}
 	if err := l.box.log.Offer(tx); err != nil {
 		l.commits--
+		l.pending -= size
 		l.room.Broadcast()
 		return err
 	}
 	return nil
+}
+
+// weight is how many bytes a transaction writes, about.
+func weight(tx *store.Tx) (n int) {
+	for i := range tx.Segments {
+		n += len(tx.Segments[i].Body)
+	}
+	for i := range tx.State {
+		n += len(tx.State[i].Key) + len(tx.State[i].Value)
+	}
+	return n
 }
 
 // commit records an ack: the new place, and with it what the handler wants written.
@@ -218,7 +236,7 @@ func (l *receiver) submitAt(it *item, seq uint64, count func(*wire.Totals), tx *
 // settleWithin is settle for the goroutine that hands over, which must not pay for a context when there is nothing to wait for.
 func (l *receiver) settleWithin(n int) {
 	l.mu.Lock()
-	wait := l.commits > n
+	wait := l.commits > n || l.pending > speculationBytes
 	l.mu.Unlock()
 	if wait {
 		l.settle(l.box.ctx, n)
@@ -245,7 +263,7 @@ func (l *receiver) settle(ctx context.Context, n int) {
 	defer stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for ctx.Err() == nil && (l.commits > n || n == 0 && l.paced) {
+	for ctx.Err() == nil && (l.commits > n || l.pending > speculationBytes || n == 0 && l.paced) {
 		l.room.Wait()
 	}
 }

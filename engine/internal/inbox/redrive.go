@@ -211,6 +211,9 @@ func (b *Inbox) submitRevival(at place, id int64, tx *store.Tx, after func(error
 		if b.counting[at]--; b.counting[at] == 0 {
 			delete(b.counting, at)
 		}
+		if err == nil && !b.closed {
+			b.done.Go(func() { b.remind(at) }) // the writer must not wait for the network
+		}
 		b.mu.Unlock()
 		after(err)
 	}

@@ -11,6 +11,8 @@ func (l *receiver) reporter() {
 		select {
 		case <-l.say:
 			l.report()
+		case <-l.gone:
+			return
 		case <-l.box.ctx.Done():
 			return
 		}

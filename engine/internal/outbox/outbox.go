@@ -3,7 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,13 +69,13 @@ func (b *Outbox) Send(ctx context.Context, channel string, messages []wire.Messa
 			return Receipt{}, err
 		}
 		if size(&messages[i]) >= collectAbove {
-			runtime.GC() // else the copy of a large message before this one would count as much again
+			debug.FreeOSMemory() // else the copy of a large message before this one would count as much again
 		}
 	}
 	return b.gather.add(ctx, channel, messages, done)
 }
 
-// collectAbove is the size of a message that is worth a run of the garbage collector, in bytes.
+// collectAbove is the size of a message that is worth having the memory of what is gone given back first, in bytes.
 const collectAbove = 16 << 20
 
 // Fits tells whether a message is within the limit of size; else the error wraps ErrTooLarge.
@@ -238,6 +238,7 @@ func (b *Outbox) keepHouse() {
 		select {
 		case <-ticker.C:
 			b.blocks.tidy()
+			b.retire()
 		case <-b.ctx.Done():
 			return
 		}

@@ -37,6 +37,8 @@ type stream struct {
 	statuses []*wire.Status
 	leaked   []store.Batch // of a planted bug
 	wake     chan struct{}
+	since    time.Duration // when the target changed last
+	gone     chan struct{} // closed when the stream is given up
 
 	state atomic.Uint32 // see States
 
@@ -52,7 +54,7 @@ type stream struct {
 }
 
 func newStream(b *Outbox, k streamKey, up bool) *stream {
-	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), suspended: map[string]refusal{}, adrift: map[string]bool{}, feed: newFeed(b.log, b.blocks, k.reader, b.opt.Event),
+	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), since: b.now(), gone: make(chan struct{}), suspended: map[string]refusal{}, adrift: map[string]bool{}, feed: newFeed(b.log, b.blocks, k.reader, b.opt.Event),
 		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry, MaxRetry: maxRetry})}
 }
 
@@ -75,11 +77,22 @@ func (s *stream) retarget(t Target) {
 	s.mu.Lock()
 	if !s.target.same(&t) {
 		s.fresh = s.fresh || t.Run != s.target.Run || t.Online && !s.target.Online
-		s.changed = true
+		s.changed, s.since = true, s.box.now()
 		s.target = t
 	}
 	s.mu.Unlock()
 	s.poke()
+}
+
+// retire ends the stream if it has had nobody to send to for so long.
+func (s *stream) retire(now, patience time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changed || s.target.Online && len(s.target.Ready) > 0 || now-s.since < patience {
+		return false
+	}
+	close(s.gone)
+	return true
 }
 
 // recorded makes a new session take in joins that were put on record since.
@@ -132,6 +145,8 @@ func (s *stream) run() {
 		select {
 		case <-s.wake:
 		case <-timer.C:
+		case <-s.gone:
+			return
 		case <-s.box.ctx.Done():
 			return
 		}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"maps"
+	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -60,6 +61,27 @@ func (b *Outbox) stream(k streamKey) *stream {
 	return s
 }
 
+// A stream whose reader has been away, or takes nothing, for a while is given up; there is another once it is back.
+const (
+	idleAfter    = 10 * time.Minute
+	manyStreams  = 1024
+	crowdedAfter = 30 * time.Second // with more than that many streams
+)
+
+func (b *Outbox) retire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	patience := idleAfter
+	if len(b.streams) > manyStreams {
+		patience = crowdedAfter
+	}
+	for k, s := range b.streams {
+		if s.retire(b.now(), patience) {
+			delete(b.streams, k)
+		}
+	}
+}
+
 // Connected and Disconnected follow the connection. A connection resets every back-off and opens every lane at once.
 func (b *Outbox) Connected() { b.connection(true) }
 
@@ -83,12 +105,16 @@ func (b *Outbox) Status(from string, st *wire.Status) {
 	}
 	b.mu.Lock()
 	fault, detail := wire.Stranger, "status: of one that reads nothing of this node"
-	for k, s := range b.streams {
-		if k.reader != st.ReceiverStore {
-			continue
-		}
-		if fault, detail = s.status(from, st); fault != wire.Faults {
-			break
+	if s := b.streams[streamKey{reader: st.ReceiverStore}]; s != nil {
+		fault, detail = s.status(from, st)
+	} else if b.opt.PerChannel {
+		for k, s := range b.streams {
+			if k.reader != st.ReceiverStore {
+				continue
+			}
+			if fault, detail = s.status(from, st); fault != wire.Faults {
+				break
+			}
 		}
 	}
 	b.mu.Unlock()
