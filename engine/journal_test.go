@@ -45,7 +45,7 @@ func TestJournalHoldsWhatWasReceived(t *testing.T) {
 		attach := func() {
 			bob = network.Connect(t, "bob")
 			var err error
-			if work, err = bob.JoinChannel("work", rmds.ReadOnly, rmds.Journal(72*time.Hour)); err != nil {
+			if work, err = bob.JoinChannel("work", rmds.ReadOnly, rmds.Journal(6*time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			if err := work.Handle(func(_ context.Context, m *rmds.Message) rmds.Result {
@@ -96,11 +96,11 @@ func TestJournalHoldsWhatWasReceived(t *testing.T) {
 		if err := work.Journal(rmds.JournalRange{After: "nonsense"}, nil); !errors.Is(err, rmds.ErrNoMessage) {
 			t.Errorf("after nonsense: %v", err)
 		}
-		time.Sleep(71 * time.Hour)
+		time.Sleep(4 * time.Hour)
 		if got := read(t, work, rmds.JournalRange{Last: 1}); len(got) != 1 {
 			t.Errorf("gone too early: %v", got)
 		}
-		time.Sleep(3 * time.Hour)
+		time.Sleep(4 * time.Hour)
 		same(t, "too old", read(t, work, rmds.JournalRange{}), nil)
 	})
 }
