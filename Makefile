@@ -31,7 +31,7 @@ plugins: ## build the example plugins that are written in Go, into ./bin/plugins
 test: tools check ## run every test; installs what the tests need first (apt, as root or with sudo)
 	@echo 'The proof by simulation, without the race detector, which makes SQLite thirty times slower; a part of it runs again with it below.'
 	CGO_ENABLED=0 go test -count=1 -v -run 'TestPowerCuts|TestTheCutsFindMissingSyncs' ./engine/internal/store -cuts $(CUTS)
-	RMDS_SIM_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -v -timeout 20m ./engine/internal/sim
+	RMDS_SIM_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -v -timeout 40m ./engine/internal/sim
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 check: # what is quick to check before the tests run

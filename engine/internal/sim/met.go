@@ -58,28 +58,42 @@ func impossible(fault, state string) string {
 	return ""
 }
 
-// table shows how often which fault met which state, and lists the empty cells.
+// sure is how often a fault and a state have to be expected to meet, by how often each of them comes, so that it is no bad luck when they do
+// not: by chance a cell of 12 is empty in one of 160,000 runs.
+const sure = 12
+
+// table shows how often which fault met which state, and lists the cells that are empty and should not be. Those that are too rare for that
+// many seeds are in brackets.
 func table(counts map[met]int) (text string, empty []string) {
+	rows, columns, all := map[string]int{}, map[string]int{}, 0
+	for m, n := range counts {
+		rows[m.fault] += n
+		columns[m.state] += n
+		all += n
+	}
 	var b strings.Builder
 	for i, s := range states {
 		fmt.Fprintf(&b, "\n  %2d: %s", i+1, s)
 	}
 	fmt.Fprintf(&b, "\n%28s", "")
 	for i := range states {
-		fmt.Fprintf(&b, "%6d", i+1)
+		fmt.Fprintf(&b, "%7d", i+1)
 	}
 	for _, f := range faults {
 		fmt.Fprintf(&b, "\n%28s", f.name)
 		for _, s := range states {
 			n := counts[met{f.name, s}]
-			switch why := impossible(f.name, s); {
-			case why != "":
-				fmt.Fprintf(&b, "%6s", "-")
-				continue
-			case n == 0:
-				empty = append(empty, f.name+" × "+s)
+			switch {
+			case impossible(f.name, s) != "":
+				fmt.Fprintf(&b, "%7s", "-")
+			case rows[f.name]*columns[s] < sure*all:
+				fmt.Fprintf(&b, "%7s", fmt.Sprintf("(%d)", n))
+			default:
+				fmt.Fprintf(&b, "%7d", n)
+				if n == 0 {
+					empty = append(empty, f.name+" × "+s)
+				}
 			}
-			fmt.Fprintf(&b, "%6d", n)
 		}
 	}
 	return b.String(), empty
