@@ -59,8 +59,8 @@ func impossible(fault, state string) string {
 }
 
 // sure is how often a fault and a state have to be expected to meet, by how often each of them comes, so that it is no bad luck when they do
-// not: by chance a cell of 12 is empty in one of 160,000 runs.
-const sure = 12
+// not, even if the two shun each other a little.
+const sure = 20
 
 // table shows how often which fault met which state, and lists the cells that are empty and should not be. Those that are too rare for that
 // many seeds are in brackets.
