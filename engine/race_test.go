@@ -2,8 +2,5 @@
 
 package engine_test
 
-// The race detector takes memory of its own, and time.
-const (
-	raceEnabled = true
-	raceFactor  = 1
-)
+// raceEnabled tells whether the race detector watches, which takes memory of its own.
+const raceEnabled = true
