@@ -12,9 +12,12 @@ import (
 	"strings"
 )
 
-// Build compiles a plugin's folder into Module. What it runs is written to log, with what the compilers say. The error wraps ErrTool with the command that
+// Build compiles a plugin's folder into Module, and adds the SDK to it if it is not there. What it runs is written to log, with what the compilers say. The error wraps ErrTool with the command that
 // installs what is missing, or ErrBuild.
 func (m *Manifest) Build(ctx context.Context, log io.Writer) error {
+	if err := m.addSDK(); err != nil {
+		return err
+	}
 	steps, err := m.steps(ctx)
 	if err != nil {
 		return err

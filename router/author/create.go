@@ -62,15 +62,20 @@ func clear(dir string, keep bool) {
 	}
 }
 
-func fill(dir, name, language string) error {
-	replace := strings.NewReplacer("NAME", name, "LANGUAGE", language)
-	write := func(to string, b []byte) error {
+// writer writes files under a folder, with the folders on the way.
+func writer(dir string) func(to string, b []byte) error {
+	return func(to string, b []byte) error {
 		file := filepath.Join(dir, filepath.FromSlash(to))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
 		return os.WriteFile(file, b, 0o644)
 	}
+}
+
+func fill(dir, name, language string) error {
+	replace := strings.NewReplacer("NAME", name, "LANGUAGE", language)
+	write := writer(dir)
 	for _, file := range []string{"plugin.yaml", "cases.yaml", "README.md", "gitignore.txt"} {
 		b, err := templates.ReadFile("templates/" + file)
 		if err != nil {
@@ -97,6 +102,17 @@ func fill(dir, name, language string) error {
 		return err
 	}
 	return copySDK(language, write)
+}
+
+// addSDK gives a folder the SDK, and what installs its compiler, unless it has them.
+func (m *Manifest) addSDK() error {
+	if _, err := os.Stat(filepath.Join(m.dir, "rmds")); err == nil {
+		return nil
+	}
+	if err := copySDK(m.Language, writer(m.dir)); err != nil {
+		return fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	return nil
 }
 
 func copySDK(language string, write func(to string, b []byte) error) error {
