@@ -104,6 +104,7 @@ func TestCasesTell(t *testing.T) {
 		{"a missing emit", "steps: [{handle: {body: x}, expect: {emits: [{channel: out}, {channel: out}]}}]", "step 1: emit 2 to out is missing"},
 		{"channel", "steps: [{handle: {body: x}, expect: {emits: [{channel: in}]}}]", "emit 1: channel out, want in"},
 		{"body", "steps: [{handle: {body: x}, expect: {emits: [{channel: out, body: five}]}}]", "emit 1: body\n      - five\n      + \x01"},
+		{"json", "steps: [{handle: {json: {a: [1, true, null]}}, expect: {emits: [{channel: out, json: {a: 1}}]}}]", "emit 1: body\n      - {\n      -   \"a\": 1\n      - }\n      + \x01"},
 		{"header", "steps: [{handle: {body: x}, expect: {emits: [{channel: out, headers: {a: b}}]}}]", `emit 1: header a is missing, want "b"`},
 		{"key", "steps: []\n    kv: {n: 1}\n    kv_after: {n: 2}", "key \"n\"\n      - want 2"},
 		{"a key too many", "steps: []\n    kv: {n: text}\n    kv_after: {}", `key "n" is not in kv_after: "text"`},

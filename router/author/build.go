@@ -74,8 +74,12 @@ func (m *Manifest) stepsGo() ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
+	mode := "-buildmode=c-shared"
+	if m.Command {
+		mode = "-buildmode=exe"
+	}
 	return []step{{
-		args: []string{tool, "build", "-buildmode=c-shared", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", m.Name + ".wasm", "."},
+		args: []string{tool, "build", mode, "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", m.Name + ".wasm", "."},
 		env:  []string{"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0"},
 	}}, nil
 }

@@ -58,9 +58,25 @@ type Message struct {
 
 // Content is bytes, as text, as JSON (compared by meaning), or in base64.
 type Content struct {
-	Body   *string    `yaml:"body"`
-	JSON   *yaml.Node `yaml:"json"`
-	Base64 string     `yaml:"base64"`
+	Body   *string `yaml:"body"`
+	JSON   *JSON   `yaml:"json"`
+	Base64 string  `yaml:"base64"`
+}
+
+// JSON is any value, written in YAML.
+type JSON struct{ encoded []byte }
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (j *JSON) UnmarshalYAML(n *yaml.Node) error {
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return err
+	}
+	var err error
+	if j.encoded, err = json.Marshal(v); err != nil {
+		return fmt.Errorf("line %d: this cannot be JSON: %w", n.Line, err)
+	}
+	return nil
 }
 
 // Expect is what must come of a call. What is left out is not looked at, except that the verdict must be pass (or ack), and that there must be exactly the emits listed.
@@ -176,12 +192,7 @@ func (c *Content) bytes() (b []byte, set bool, err error) {
 	case c.Body != nil && c.JSON == nil && c.Base64 == "":
 		return []byte(*c.Body), true, nil
 	case c.Body == nil && c.JSON != nil && c.Base64 == "":
-		var v any
-		if err := c.JSON.Decode(&v); err != nil {
-			return nil, true, err
-		}
-		b, err := json.Marshal(v)
-		return b, true, err
+		return c.JSON.encoded, true, nil
 	case c.Body == nil && c.JSON == nil && c.Base64 != "":
 		b, err := base64.StdEncoding.DecodeString(c.Base64)
 		return b, true, err

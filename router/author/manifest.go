@@ -28,6 +28,7 @@ var Languages = []string{"assemblyscript", "c", "go", "rust"}
 type Manifest struct {
 	Name     string         `yaml:"name"`
 	Language string         `yaml:"language"`
+	Command  bool           `yaml:"command"` // a WASI program without the contract, run once for each message; Go only
 	Config   map[string]any `yaml:"config"` // JSON to the guest; any shape
 	Allow    struct {
 		Emit     []string `yaml:"emit"`
@@ -54,7 +55,11 @@ func Open(dir string) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	m := &Manifest{dir: dir}
-	if err := strict(b, m); err != nil {
+	err = strict(b, m)
+	if err == nil && m.Command && m.Language != "go" {
+		err = errors.New("command is for Go; build other programs with their own tools for the target wasm32-wasi")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFolder, file, err)
 	}
 	if !config.LegalName(m.Name) {
