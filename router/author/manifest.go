@@ -29,7 +29,7 @@ type Manifest struct {
 	Name     string         `yaml:"name"`
 	Language string         `yaml:"language"`
 	Command  bool           `yaml:"command"` // a WASI program without the contract, run once for each message; Go only
-	Config   map[string]any `yaml:"config"` // JSON to the guest; any shape
+	Config   map[string]any `yaml:"config"`  // JSON to the guest; any shape
 	Allow    struct {
 		Emit     []string `yaml:"emit"`
 		KV       bool     `yaml:"kv"`
