@@ -97,6 +97,63 @@ func fanOut(t testing.TB, readers int) (cost fanCost) {
 	return cost
 }
 
+// BenchmarkFanOut sends to readers in the same process, over a network in memory, and waits for all of them: what of a message its sender
+// stores, in how many commits, and how many messages a second. Readers share this machine, so with more of them it takes longer, and what
+// they report is stored ten times a second.
+//
+//	CGO_ENABLED=0 go test ./engine -run '^$' -bench FanOut -benchtime 20000x
+func BenchmarkFanOut(b *testing.B) {
+	for _, readers := range []int{1, 10, 100} {
+		b.Run(fmt.Sprint(readers), func(b *testing.B) {
+			network := memconn.NewNetwork(1)
+			var handled, commits, stored atomic.Int64
+			connect := func(id string, o ...rmds.Option) *rmds.Connection {
+				c := rmds.DefaultConfig()
+				c.NodeID, c.StoragePath, c.MaxMessagesPerReceiver = id, filepath.Join(b.TempDir(), "node.db"), rmds.Unlimited
+				connection, err := rmds.New(c, append(o, rmds.SetHarness(&harness.Harness{Dial: network.Dial}))...)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(func() { _ = connection.Unsubscribe() })
+				return connection
+			}
+			for i := range readers {
+				if err := connect(fmt.Sprintf("reader-%d", i)).Join("fan", rmds.ReadOnly).OnMessage(func(m *rmds.Message) { handled.Add(1); _ = m.Ack() }); err != nil {
+					b.Fatal(err)
+				}
+			}
+			ch := connect("sender", rmds.SetObserver(func(e rmds.Event) {
+				if e.Kind == rmds.TransactionCommitted {
+					commits.Add(1)
+					stored.Add(int64(e.Bytes))
+				}
+			})).Join("fan", rmds.WriteOnly)
+			all := func(n int64) {
+				for deadline := time.Now().Add(patience); handled.Load() < n*int64(readers); time.Sleep(time.Millisecond) {
+					if time.Now().After(deadline) {
+						b.Fatalf("%d of %d handled", handled.Load(), n*int64(readers))
+					}
+				}
+			}
+			if err := ch.SendMessage("first"); err != nil {
+				b.Fatal(err)
+			}
+			all(1)
+			commits.Store(0)
+			stored.Store(0)
+			messages := benchMessages(256)
+			b.ResetTimer()
+			for n := range b.N {
+				ch.SendAsync(messages[n%len(messages)], func(error) {}) // one that fails is missed below
+			}
+			all(int64(b.N) + 1)
+			b.ReportMetric(float64(stored.Load())/float64(b.N), "stored-B/msg")
+			b.ReportMetric(float64(commits.Load())/float64(b.N), "commits/msg")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
+		})
+	}
+}
+
 // TestFanOutIsFlat holds that the hundredth reader of a channel costs its sender no more storage and no more commits than the first.
 func TestFanOutIsFlat(t *testing.T) {
 	many := 100

@@ -59,6 +59,28 @@ func pruneMillion(b *testing.B, each int) {
 	}
 }
 
+// BenchmarkOpen opens a database, by turns empty and with a million messages pending: what it costs must not grow with the backlog.
+// Each time the database is as a crash left it, so what differs is how much the write-ahead log holds, which has a bound.
+//
+//	CGO_ENABLED=0 go test ./engine/internal/store -run '^$' -bench Open -benchtime 20x
+func BenchmarkOpen(b *testing.B) {
+	for name, log := range map[string]struct{ messages, each int }{"empty": {0, 1}, "1-a-batch": {1_000_000, 1}, "500-a-batch": {1_000_000, 500}} {
+		b.Run(name, func(b *testing.B) {
+			s := fileStore(b, func(o *Options) { o.BatchMessages = log.each })
+			keep := AddReader{Store: id(1), Node: "n", Channel: "old", Join: 1}
+			change(b, s, ReaderChange{Add: &keep})
+			fillLog(b, s, log.messages, log.each)
+			b.ResetTimer()
+			for range b.N {
+				b.StopTimer()
+				s.Abort()
+				b.StartTimer()
+				s = mustOpen(b, s.opt)
+			}
+		})
+	}
+}
+
 // fillLog stores n messages of 128 bytes on channel old, each so many in a batch; nobody reads them.
 func fillLog(b testing.TB, s *Store, n, each int) {
 	b.Helper()
