@@ -249,8 +249,12 @@ func (f *feed) pruned(out *built, b *store.Batch, after uint64, room frameRoom) 
 	if err != nil {
 		return fmt.Errorf("read the skips of channel %s: %w", b.Channel, err)
 	}
+	ends := map[uint8]uint64{} // how far the skips of each reason reach without a gap
 	for _, s := range stored {
-		if s.From <= skip.From && s.To >= skip.To {
+		if s.From <= max(ends[s.Reason], after)+1 {
+			ends[s.Reason] = max(ends[s.Reason], s.To)
+		}
+		if ends[s.Reason] >= skip.To {
 			skip.Reason = wire.Reason(s.Reason)
 		}
 	}

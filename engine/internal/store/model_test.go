@@ -260,18 +260,23 @@ func (m *model) progress(p *Progress) {
 	}
 }
 
-// skippedTo is the end of what is skipped for a reader, or for all, right behind its position.
-func (m *model) skippedTo(k readerKey, position uint64) uint64 {
-	for next := true; next; {
-		next = false
-		for s := range m.skips {
-			mine := s.store == k.store && s.join == k.join || s.store == ID{}
-			if s.channel == k.channel && mine && s.seq == position+1 {
-				position, next = s.seq, true
+// skippedTo is the end of what is skipped for a reader, or for all, right behind its position and for one reason.
+func (m *model) skippedTo(k readerKey, position uint64) (last uint64) {
+	last = position
+	for reason := range uint8(10) {
+		at := position
+		for next := true; next; {
+			next = false
+			for s := range m.skips {
+				mine := s.store == k.store && s.join == k.join || s.store == ID{}
+				if s.channel == k.channel && s.reason == reason && mine && s.seq == at+1 {
+					at, next = s.seq, true
+				}
 			}
 		}
+		last = max(last, at)
 	}
-	return position
+	return last
 }
 
 // prune takes over how far the store has pruned, after checking that it may.

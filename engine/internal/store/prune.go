@@ -118,22 +118,39 @@ func (t *txn) needs() (map[string]need, error) {
 	return needs, failed
 }
 
-// skipped returns the last sequence of the skips that follow each other without a gap behind a reader's position, or the position.
+// skipped returns the last sequence of the skips that follow each other without a gap right behind a reader's position, all for one reason:
+// what is pruned of them can still be told under its reason. Without any it is the position.
 func (t *txn) skipped(channel string, reader ID, join, position uint64) (uint64, error) {
-	for {
-		before := position
+	covering := func(seq uint64, row func(reason uint8, to uint64)) error {
 		for _, r := range []SkipRange{{Store: reader, Join: join}, {}} {
 			if err := t.s.w.each(qSkips, func(st *sqlite3.Stmt) bool {
-				position = max(position, columnUint(st, 1))
+				row(uint8(st.ColumnInt64(2)), columnUint(st, 1))
 				return true
-			}, channel, r.Store, r.Join, position+1, position+1); err != nil {
+			}, channel, r.Store, r.Join, seq, seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	ends := map[uint8]uint64{}
+	if err := covering(position+1, func(reason uint8, to uint64) { ends[reason] = max(ends[reason], to) }); err != nil {
+		return 0, err
+	}
+	last := position
+	for reason, end := range ends {
+		for before := position; end > before; {
+			before = end
+			if err := covering(end+1, func(other uint8, to uint64) {
+				if other == reason {
+					end = max(end, to)
+				}
+			}); err != nil {
 				return 0, err
 			}
 		}
-		if position == before {
-			return position, nil
-		}
+		last = max(last, end)
 	}
+	return last, nil
 }
 
 // stalest finds the channel with the oldest batch that may go; nil: there is none.
