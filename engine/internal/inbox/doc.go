@@ -120,5 +120,5 @@ type Verdict struct {
 }
 
 // Consumer handles a message and returns its verdict; it is called for one message of a channel at a time (see Options.Parallel).
-// It returns Void when ctx ends before there is a verdict.
+// It returns Void when ctx ends before there is a verdict. It keeps nothing of d but what the message refers to.
 type Consumer func(ctx context.Context, d *Delivery) Verdict

@@ -59,6 +59,7 @@ func (l *receiver) pop() (item, bool) {
 // to its end, for then nothing behind it may be handed over: the inbox stops, or the store has failed.
 func (l *receiver) process(it *item) bool {
 	skips := it.skips
+	d := &Delivery{} // for one message after the other
 	for i := range it.batches {
 		b := &it.batches[i]
 		for len(skips) > 0 && skips[0].To < b.Head.First {
@@ -75,7 +76,7 @@ func (l *receiver) process(it *item) bool {
 			l.journal(it, i)
 		}
 		for seq := b.Head.First; seq <= b.Head.Last; seq++ {
-			d := &Delivery{}
+			*d = Delivery{}
 			more, err := dec.Next(&d.Message)
 			if err != nil || !more {
 				l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: it.channel, Detail: "a batch ends before its last message"})
