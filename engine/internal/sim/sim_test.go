@@ -68,6 +68,11 @@ func play(t *testing.T, seed uint64) *Result {
 		t.Errorf("seed %d: %s", seed, v)
 	}
 	t.Errorf("faults: %v; %d events; run it alone: %s", result.Faults, len(result.History.Events), alone(seed))
+	if *verbose != "" {
+		for _, a := range result.History.Final.Accounts {
+			t.Logf("%+v", a)
+		}
+	}
 	switch *verbose {
 	case "":
 	case "all":
