@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "handled": handled, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
 	})
 }
 
@@ -90,6 +90,22 @@ func letters(ts *testscript.TestScript, _ bool, args []string) {
 	has(ts, args[1], func(ctx context.Context, c *admin.Client) (int, error) {
 		page, err := c.DeadLetters(ctx, admin.DeadLetterFilter{Channel: args[0]})
 		return len(page.Letters), err
+	})
+}
+
+// handled waits until the router at $RMDS_HTTP has handled as many messages of a channel that it reads itself.
+func handled(ts *testscript.TestScript, _ bool, args []string) {
+	has(ts, args[1], func(ctx context.Context, c *admin.Client) (int, error) {
+		s, err := c.Status(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, a := range s.Accounts {
+			if a.Channel == args[0] && a.Reader == s.Node {
+				return int(a.Handled), nil
+			}
+		}
+		return 0, nil
 	})
 }
 

@@ -135,13 +135,21 @@ func (a *api) statePage(r *http.Request) (*StatePage, error) {
 
 func (e Entry) json() entryJSON {
 	out := entryJSON{Key: e.Key, Value: e.Value}
-	if utf8.Valid(e.Key) && !bytes.ContainsFunc(e.Key, func(r rune) bool { return r < ' ' }) {
-		text := string(e.Key)
-		out.Text = &text
-	}
+	out.Text = readable(e.Key)
 	if len(e.Value) == 8 {
 		n := int64(binary.LittleEndian.Uint64(e.Value))
 		out.Int = &n
+	} else {
+		out.ValueText = readable(e.Value)
 	}
 	return out
+}
+
+// readable is bytes as text, nil if they are none.
+func readable(b []byte) *string {
+	if !utf8.Valid(b) || bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' }) {
+		return nil
+	}
+	text := string(b)
+	return &text
 }

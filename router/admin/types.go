@@ -185,7 +185,9 @@ type entryJSON struct {
 	Key   []byte  `json:"key"`
 	Text  *string `json:"text,omitempty"`
 	Value []byte  `json:"value"`
-	Int   *int64  `json:"int,omitempty"`
+	// Int is the value as a counter, ValueText as text, whichever it may be.
+	Int       *int64  `json:"int,omitempty"`
+	ValueText *string `json:"value_text,omitempty"`
 }
 
 // StatePage is the answer to GET /api/v1/plugins/{name}/state. Next, if not empty, is the after of the next page.
