@@ -168,16 +168,16 @@ func (s *stream) rest() time.Duration {
 	return max(next-s.box.now(), 0)
 }
 
-// pardon lets channels that were refused be tried again, in a new session.
-func (s *stream) pardon() {
+// pardon lets channels that were refused be tried again; it tells whether there are any. They need a new session, also when the lane was
+// closed because nothing but them was left.
+func (s *stream) pardon() (any bool) {
 	for name, r := range s.suspended {
 		if s.box.now() >= r.until {
 			delete(s.suspended, name)
-			if s.machine.Phase() != lane.Closed {
-				s.begin()
-			}
+			any = true
 		}
 	}
+	return any
 }
 
 // absorb takes in what others left.
@@ -186,7 +186,7 @@ func (s *stream) absorb() {
 	changed, fresh, up, target, statuses := s.changed, s.fresh, s.up, s.target, s.statuses
 	s.changed, s.fresh, s.statuses = false, false, nil
 	s.mu.Unlock()
-	if changed {
+	if s.pardon() || changed {
 		if fresh {
 			s.machine.Reset()
 		}
@@ -203,7 +203,6 @@ func (s *stream) absorb() {
 	for _, st := range statuses {
 		s.take(st)
 	}
-	s.pardon()
 }
 
 func (s *stream) begin() {
