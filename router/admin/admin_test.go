@@ -297,7 +297,7 @@ func TestStatePages(t *testing.T) {
 	if strings.Join(keys, "") != "k0k1k2k3k4" || next != "" {
 		t.Errorf("%v, next %q", keys, next)
 	}
-	if w := request(f, "GET", "/api/v1/plugins/p/state?after="+base64.URLEncoding.EncodeToString([]byte("k4")), ""); !strings.Contains(w.Body.String(), `{"key":"/w==","value":"dGV4dA=="}`) {
+	if w := request(f, "GET", "/api/v1/plugins/p/state?after="+base64.URLEncoding.EncodeToString([]byte("k4")), ""); !strings.Contains(w.Body.String(), `{"key":"/w==","value":"dGV4dA==","value_text":"text"}`) {
 		t.Error(w.Body)
 	}
 	for path, status := range map[string]int{"x/state": 404, "p/state?limit=0": 400, "p/state?limit=1001": 400, "p/state?after=%25": 400} {
