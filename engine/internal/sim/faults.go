@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/getevo/rmds-router/engine"
@@ -48,6 +49,23 @@ var faults = []fault{
 		return w.spoil(func(f *memconn.Faults) { f.Rate, f.MaxDelay = 4000, 400*time.Millisecond })
 	}},
 	{"bad network", 8, (*world).badNetwork},
+	{name: clockJump}, // never drawn: see jump
+}
+
+const clockJump = "clock jump"
+
+// jump sets a node's wall clock years ahead or back, now and then. No order, life or repetition may depend on the date: so this comes besides
+// the fault that is drawn, by dice of its own, and a seed plays the same as it would without.
+func (w *world) jump(i int) {
+	dice := keyed(w.seed, clockJump, strconv.Itoa(i))
+	n := pick(dice, w.nodes...)
+	if !chance(dice, 0.2) {
+		return
+	}
+	w.hit = n
+	w.tally[clockJump]++
+	w.note(clockJump, w.look())
+	n.ahead.Store(int64(time.Duration(pick(dice, -40, -1, 0, 1, 40)) * 365 * 24 * time.Hour))
 }
 
 // fault draws one that can come now, and lets it.

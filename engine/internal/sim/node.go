@@ -30,6 +30,7 @@ type node struct {
 	narrowed *joinPlan         // what it reads no more for a while
 	sent     int               // messages the writers were asked for, ever
 	sick     atomic.Int32      // by how many faults its handlers fail; shared
+	ahead    atomic.Int64      // of its wall clock, in nanoseconds; shared
 }
 
 // run is one start of a node.
@@ -52,7 +53,7 @@ type run struct {
 func (n *node) start(why string) {
 	w := n.w
 	w.net.Disconnect(n.plan.id)
-	h := &harness.Harness{Dial: w.net.Dial, VFS: n.disk.Name()}
+	h := &harness.Harness{Dial: w.net.Dial, VFS: n.disk.Name(), Wall: n.wall}
 	c := n.plan.config
 	c.StoragePath = n.plan.id + ".db"
 	connection, err := engine.New(&c, engine.SetHarness(h), engine.SetLogger(w.logger(n.plan.id)))
@@ -89,6 +90,9 @@ func (n *node) start(why string) {
 		w.net.Reconnect(n.plan.id)
 	}
 }
+
+// wall is what the node takes for the date.
+func (n *node) wall() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) }
 
 func (r *run) join(j joinPlan) {
 	var opts []engine.JoinOption

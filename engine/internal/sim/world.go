@@ -104,6 +104,7 @@ func (w *world) rage() {
 		w.tidy()
 		w.grant(6)
 		w.sleep(w.gap())
+		w.jump(i)
 		w.fault()
 		w.grant(4)
 		if chance(w.draw, 0.3) {
