@@ -115,15 +115,20 @@ func (c *call) headerBlock() []byte {
 	return c.scratch
 }
 
-// effects hands over what the call wants done, in one copy that nothing else refers to. The spans point into it from then on.
-func (c *call) effects() Effects {
+// effects hands over what the call wants done, in one copy that nothing else refers to. The spans point into it from then on. If there is one emit, it lies in the
+// turn that comes with it, which is nil otherwise.
+func (c *call) effects() (e Effects, t *turn) {
 	if len(c.arena) == 0 && len(c.writes.list) == 0 {
-		return Effects{}
+		return Effects{}, nil
 	}
 	c.own, c.arena = c.arena, bytes.Clone(c.arena)
-	var e Effects
 	if len(c.emits) > 0 {
-		e.Emits = make([]Emit, len(c.emits))
+		if len(c.emits) == 1 {
+			t = &turn{}
+			e.Emits = t.emit[:]
+		} else {
+			e.Emits = make([]Emit, len(c.emits))
+		}
 		for i, m := range c.emits {
 			e.Emits[i] = Emit{Channel: c.channelName(m.channel), Body: c.bytes(m.body), TTL: m.ttl, Delay: m.delay}
 			for _, h := range c.headers[m.first:m.end] {
@@ -132,7 +137,7 @@ func (c *call) effects() Effects {
 		}
 	}
 	e.State = c.writes.changes(c)
-	return e
+	return e, t
 }
 
 func (c *call) channelName(s span) string {

@@ -51,7 +51,7 @@ func (v Verdict) String() string {
 
 // Outcome is what a call came to.
 //
-// Settle and Release, never nil, must each be called exactly once. A stateful plugin takes no other call until Release, so that commits can follow
+// Settle and Release must each be called exactly once. A stateful plugin takes no other call until Release, so that commits can follow
 // the order of calls: call it when the effects have their place in the commit order. Settle(nil) says that they are durable; Settle(err)
 // that they are not and will not be: then every outcome that was issued later, and any call under way, is void, because it may have
 // read what never became true. A void outcome must not be committed (see Void), and its Settle gets an error too.
@@ -67,10 +67,22 @@ type Outcome struct {
 	Changed bool
 
 	Effects Effects // empty unless the verdict is Pass or Drop
-	Settle  func(error)
-	Release func()
 
-	turn *turn
+	turn *turn // nil unless the plugin is stateful
+}
+
+// Settle says what became of the effects.
+func (o *Outcome) Settle(err error) {
+	if o.turn != nil {
+		o.turn.settle(err)
+	}
+}
+
+// Release lets the plugin take its next call.
+func (o *Outcome) Release() {
+	if o.turn != nil {
+		o.turn.release()
+	}
 }
 
 // Void tells whether an earlier outcome's commit failed, so that this one must not be committed and its message has to be called again. Ask it in the

@@ -36,6 +36,7 @@ type turn struct {
 	settled  bool // told by Settle
 	released bool
 	void     bool
+	emit     [1]Emit // room for the only emit of a call, so that it costs no memory of its own
 }
 
 func newOverlay(onFail func()) *overlay {
@@ -58,9 +59,9 @@ func (o *overlay) begin(ctx context.Context, closed <-chan struct{}) (age uint64
 	return o.failed, nil
 }
 
-// issue ends a call: its writes become visible to later ones. A call that a failure overtook issues nothing, and is void.
-func (o *overlay) issue(age uint64, changes []StateChange) *turn {
-	t := &turn{o: o}
+// issue ends a call with an unused turn: its writes become visible to later ones. A call that a failure overtook issues nothing, and is void.
+func (o *overlay) issue(t *turn, age uint64, changes []StateChange) {
+	t.o = o
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range changes {
@@ -68,7 +69,7 @@ func (o *overlay) issue(age uint64, changes []StateChange) *turn {
 	}
 	if age != o.failed {
 		t.void = true
-		return t
+		return
 	}
 	o.queue = append(o.queue, t)
 	for i, c := range changes {
@@ -77,7 +78,6 @@ func (o *overlay) issue(age uint64, changes []StateChange) *turn {
 		o.keys[t.keys[i]] = append(versions, version{t, c.Value})
 		o.cache.remove(t.keys[i])
 	}
-	return t
 }
 
 func (t *turn) isVoid() bool {
@@ -124,7 +124,7 @@ func (t *turn) settle(err error) {
 
 // advance takes the settled turns off the front. Nothing behind an unsettled one moves, because its values hide theirs.
 func (o *overlay) advance() {
-	n := 0
+	n, whole := 0, o.queue
 	for _, t := range o.queue {
 		if !t.settled {
 			break
@@ -141,8 +141,9 @@ func (o *overlay) advance() {
 			o.stale = true
 		}
 	}
-	clear(o.queue[:n])
-	o.queue = o.queue[n:]
+	if o.queue = o.queue[n:]; len(o.queue) == 0 {
+		o.queue = whole[:0] // so that it does not have to grow again
+	}
 }
 
 // fail makes t, every turn behind it, and the call under way void.

@@ -71,14 +71,11 @@ func (p *Plugin) Tick(ctx context.Context, now time.Time) Outcome {
 	return p.do(ctx, entryTick, nil, uint64(now.UnixMilli()))
 }
 
-func noSettle(error) {}
-func noRelease()     {}
-
 // do makes one call and turns it into an outcome.
 func (p *Plugin) do(ctx context.Context, e entry, m *Message, argument uint64) Outcome {
 	if p.overlay == nil {
 		o := p.call(ctx, e, m, argument)
-		o.Settle, o.Release = noSettle, noRelease
+		o.turn = nil
 		return o
 	}
 	age, err := p.overlay.begin(ctx, p.closed)
@@ -86,8 +83,10 @@ func (p *Plugin) do(ctx context.Context, e entry, m *Message, argument uint64) O
 		return notCalled(err)
 	}
 	o := p.call(ctx, e, m, argument)
-	o.turn = p.overlay.issue(age, o.Effects.State)
-	o.Settle, o.Release = o.turn.settle, o.turn.release
+	if o.turn == nil {
+		o.turn = &turn{}
+	}
+	p.overlay.issue(o.turn, age, o.Effects.State)
 	return o
 }
 
@@ -101,14 +100,14 @@ func (p *Plugin) Edit(ctx context.Context, changes []StateChange) (Outcome, erro
 	if err != nil {
 		return Outcome{}, err
 	}
-	o := Outcome{Verdict: Pass, Effects: Effects{State: changes}, turn: p.overlay.issue(age, changes)}
-	o.Settle, o.Release = o.turn.settle, o.turn.release
+	o := Outcome{Verdict: Pass, Effects: Effects{State: changes}, turn: &turn{}}
+	p.overlay.issue(o.turn, age, changes)
 	p.current.Load().pool.renew()
 	return o, nil
 }
 
 func notCalled(err error) Outcome {
-	return Outcome{Verdict: Retry, Reason: "not called: " + err.Error(), Settle: noSettle, Release: noRelease}
+	return Outcome{Verdict: Retry, Reason: "not called: " + err.Error()}
 }
 
 // entryPoint is the function of an instance that serves e.
@@ -209,7 +208,7 @@ func (in *instance) outcome(e entry, code int32, err error) Outcome {
 		return o
 	}
 	o.RetryAfter = 0
-	o.Effects = c.effects()
+	o.Effects, o.turn = c.effects()
 	if e == entryFilter && o.Verdict == Pass {
 		c.modified(&o)
 	}
