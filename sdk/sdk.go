@@ -5,5 +5,5 @@ import "embed"
 
 // Files are the SDKs, a folder for each language, as they lie here.
 //
-//go:embed c/rmds.h go/*.go rust/Cargo.toml rust/src/*.rs assemblyscript/rmds.ts assemblyscript/package.json assemblyscript/package-lock.json
+//go:embed c/*.h go/*.go rust/Cargo.toml rust/src/*.rs assemblyscript/*.ts assemblyscript/package.json assemblyscript/package-lock.json
 var Files embed.FS

@@ -91,7 +91,7 @@ func newPluginTest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [folder]",
 		Short: "Build a plugin and run its test cases",
-		Long: `Builds the plugin and runs cases.yaml: each case is a fresh plugin with its own clock and keys, and calls in order.
+		Long: `Builds the plugin and runs cases.yaml (or what cases: in plugin.yaml names): each case is a fresh plugin with its own clock and keys, and calls in order.
 
   cases:
     - name: the third failure raises an alert
@@ -113,6 +113,10 @@ the verdict must be pass or ack, and that there must be exactly the emits listed
 			if err != nil {
 				return err
 			}
+			file := m.CasesPath()
+			if cases != "" {
+				file = filepath.Join(dir, cases)
+			}
 			if !built {
 				if err := m.Build(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 					return err
@@ -122,7 +126,7 @@ the verdict must be pass or ack, and that there must be exactly the emits listed
 			if err != nil {
 				return err
 			}
-			suite, err := author.ReadSuite(filepath.Join(dir, cases))
+			suite, err := author.ReadSuite(file)
 			if err != nil {
 				return err
 			}
@@ -130,7 +134,7 @@ the verdict must be pass or ack, and that there must be exactly the emits listed
 		},
 	}
 	cmd.Flags().BoolVar(&built, "no-build", false, "take the module as it is")
-	cmd.Flags().StringVar(&cases, "cases", author.CasesFile, "file of test cases, in the folder")
+	cmd.Flags().StringVar(&cases, "cases", "", "file of test cases, from the folder (default: cases of plugin.yaml, or "+author.CasesFile+")")
 	return cmd
 }
 

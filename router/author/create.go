@@ -20,8 +20,8 @@ var templates embed.FS
 
 // sdkFiles says which of an SDK's files go where under rmds/ of a plugin's folder.
 var sdkFiles = map[string]map[string]string{
-	"assemblyscript": {"rmds.ts": "rmds.ts"},
-	"c":              {"rmds.h": "rmds.h"},
+	"assemblyscript": {"*.ts": ""},
+	"c":              {"*.h": ""},
 	"go":             {"*.go": ""},
 	"rust":           {"Cargo.toml": "Cargo.toml", "src/*.rs": "src"},
 }

@@ -30,6 +30,7 @@ type Manifest struct {
 	Language string         `yaml:"language"`
 	Command  bool           `yaml:"command"` // a WASI program without the contract, run once for each message; Go only
 	Config   map[string]any `yaml:"config"`  // JSON to the guest; any shape
+	Cases    string         `yaml:"cases"`   // file of test cases, from the folder; CasesFile if absent
 	Allow    struct {
 		Emit     []string `yaml:"emit"`
 		KV       bool     `yaml:"kv"`
@@ -83,6 +84,14 @@ func strict(b []byte, into any) error {
 
 // Module is the file that a build makes.
 func (m *Manifest) Module() string { return filepath.Join(m.dir, m.Name+".wasm") }
+
+// CasesPath is the file of test cases.
+func (m *Manifest) CasesPath() string {
+	if m.Cases == "" {
+		return filepath.Join(m.dir, CasesFile)
+	}
+	return filepath.Join(m.dir, filepath.FromSlash(m.Cases))
+}
 
 // Plugin is what the router would be configured with.
 func (m *Manifest) Plugin() (plugins.Config, error) {

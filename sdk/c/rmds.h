@@ -1,7 +1,7 @@
 /* rmds.h: write a plugin for RMDS Router in C or C++.
  *
  * One header, no library: it needs neither libc nor an allocator. Functions below are the host's, or small inline helpers on top of
- * them. docs/abi.md has the contract in full.
+ * them. docs/abi.md has the contract in full; rmds_json.h beside it reads and writes JSON.
  *
  *     #include "rmds.h"
  *

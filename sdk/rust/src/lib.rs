@@ -37,6 +37,7 @@ mod entry;
 mod error;
 mod host;
 mod info;
+pub mod json;
 mod kv;
 mod message;
 mod verdict;

@@ -32,9 +32,10 @@ impl Verdict {
     }
 }
 
-/// An error of the router makes a dead letter of the message, with the error as the reason: `f()` may return `Result<Verdict>` and end with `.into()`.
-impl From<crate::Result<Verdict>> for Verdict {
-    fn from(result: crate::Result<Verdict>) -> Verdict {
+/// An error makes a dead letter of the message, with the error as the reason: `f()` may return `Result<Verdict>`, with the router's error, a text, or
+/// any other error, and end with `.into()`.
+impl<E: std::fmt::Display> From<Result<Verdict, E>> for Verdict {
+    fn from(result: Result<Verdict, E>) -> Verdict {
         result.unwrap_or_else(|e| Verdict::dead(&e.to_string()))
     }
 }

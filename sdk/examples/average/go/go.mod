@@ -1,0 +1,3 @@
+module average
+
+go 1.24
