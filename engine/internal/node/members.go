@@ -44,7 +44,9 @@ func (n *Node) hear(h heard, t *ticks) {
 	}
 	switch change {
 	case membership.Nothing:
-		return
+		if h.partial {
+			return // what it announces to all is compared once more with the record: a kick may have ended a join that it still believes in
+		}
 	case membership.Appeared:
 		n.limiter.info(n.log.With().Str("node", p.Node).Logger(), "online", "a node is online")
 		t.answer.Reset(jitter(answerWithin / 2)) // it may have missed us
