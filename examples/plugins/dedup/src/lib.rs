@@ -2,6 +2,7 @@
 //!
 //! Every key seen is kept under `seen/` with the time it came. A tick takes out those that are older than the window.
 
+use rmds::json::member;
 use rmds::{Message, Verdict};
 
 rmds::filter!(|m: &Message| -> Verdict { filter(m).into() });
@@ -12,7 +13,7 @@ const AT_ONCE: usize = 1000;
 
 fn filter(m: &Message) -> rmds::Result<Verdict> {
     let config = rmds::config();
-    let key = text(&config, "header").and_then(|name| m.header(name)).unwrap_or_else(|| m.body());
+    let key = header(&config).and_then(|name| m.header(&name)).unwrap_or_else(|| m.body());
     let now = rmds::now_ms();
     let place = format!("seen/{:016x}{:016x}", hash(&key, 0), hash(&key, 1));
     if let Some(seen) = rmds::get(&place)?.and_then(number) {
@@ -45,7 +46,11 @@ fn forget(now: i64) -> rmds::Result<Verdict> {
 }
 
 fn window(config: &str) -> i64 {
-    member(config, "window_ms").and_then(|v| v.trim().parse().ok()).unwrap_or(60_000)
+    member(config.as_bytes(), "window_ms").ok().flatten().and_then(|v| v.number()).map_or(60_000, |ms| ms as i64)
+}
+
+fn header(config: &str) -> Option<String> {
+    member(config.as_bytes(), "header").ok()??.text()
 }
 
 fn number(value: Vec<u8>) -> Option<i64> {
@@ -55,17 +60,4 @@ fn number(value: Vec<u8>) -> Option<i64> {
 /// FNV-1a, 64 bits, from a chosen start: two of them together are long enough that two keys do not meet by chance.
 fn hash(bytes: &[u8], start: u64) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325 ^ start.wrapping_mul(0x9e37_79b9_7f4a_7c15), |h, b| (h ^ *b as u64).wrapping_mul(0x0000_0100_0000_01b3))
-}
-
-/// The raw value of a member of a flat JSON object, which a plugin's configuration here is.
-fn member<'a>(json: &'a str, name: &str) -> Option<&'a str> {
-    let from = json.find(&format!("\"{}\"", name))? + name.len() + 2;
-    let value = json[from..].trim_start().strip_prefix(':')?.trim_start();
-    let end = if let Some(rest) = value.strip_prefix('"') { rest.find('"')? + 2 } else { value.find(|c| c == ',' || c == '}')? };
-    Some(&value[..end])
-}
-
-/// A member that is a text without escapes.
-fn text<'a>(json: &'a str, name: &str) -> Option<&'a str> {
-    member(json, name)?.strip_prefix('"')?.strip_suffix('"')
 }

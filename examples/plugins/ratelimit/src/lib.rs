@@ -3,6 +3,7 @@
 //! It is a token bucket. What it keeps for a sender, under `at/`, is one number: the time at which its bucket is full again. A message moves that by one
 //! interval; a sender whose bucket would be full only more than `burst` intervals from now is above its rate.
 
+use rmds::json::member;
 use rmds::{Message, Verdict};
 
 rmds::filter!(|m: &Message| -> Verdict { filter(m).into() });
@@ -22,16 +23,17 @@ fn filter(m: &Message) -> rmds::Result<Verdict> {
         return Ok(Verdict::PASS);
     }
     rmds::stat("limited", 1);
-    if config.contains("\"drop\":true") {
+    if is_true(&config, "drop") {
         return Ok(Verdict::DROP);
     }
     rmds::fail("above the rate");
     Ok(Verdict::retry_after(over / 1000 + 1))
 }
 
-/// A number in a flat JSON object, which a plugin's configuration here is.
-fn number(json: &str, name: &str) -> Option<f64> {
-    let from = json.find(&format!("\"{}\"", name))? + name.len() + 2;
-    let value = json[from..].trim_start().strip_prefix(':')?;
-    value[..value.find(|c| c == ',' || c == '}')?].trim().parse().ok()
+fn number(config: &str, name: &str) -> Option<f64> {
+    member(config.as_bytes(), name).ok()??.number()
+}
+
+fn is_true(config: &str, name: &str) -> bool {
+    matches!(member(config.as_bytes(), name), Ok(Some(value)) if value.raw == b"true")
 }
