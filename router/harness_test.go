@@ -20,7 +20,7 @@ import (
 
 // folder is one node's files over several starts.
 type folder struct {
-	t    *testing.T
+	t    testing.TB
 	path string
 	log  logs
 }
@@ -43,7 +43,7 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
-func newFolder(t *testing.T) *folder { return &folder{t: t, path: t.TempDir()} }
+func newFolder(t testing.TB) *folder { return &folder{t: t, path: t.TempDir()} }
 
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
@@ -86,7 +86,7 @@ func (f *folder) start(text string) *Router {
 	return r
 }
 
-func closeRouter(t *testing.T, r *Router) {
+func closeRouter(t testing.TB, r *Router) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -129,7 +129,7 @@ func account(t *testing.T, r *Router, channel string, accepted int64) admin.Acco
 }
 
 // eventually polls until f holds.
-func eventually(t *testing.T, f func() (ok bool, state string)) {
+func eventually(t testing.TB, f func() (ok bool, state string)) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {

@@ -31,6 +31,12 @@ const (
 	MaxValues         = 100_000 // carried by blocks, branches and calls, beside one each
 )
 
+// Bounds of all functions together, which keep the time that a module's compilation takes within ten seconds or so, however many functions it has.
+const (
+	MaxModuleBlocksByLocals = 10_000_000
+	MaxIndirectCalls        = 300_000
+)
+
 // bulkBlocks is how many blocks the compiler makes of a bulk operation, in round figures.
 const bulkBlocks = 4
 

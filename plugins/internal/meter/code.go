@@ -78,7 +78,12 @@ func (f *function) copy(body []byte, s signature) error {
 
 // bounds looks at what can only be judged at the end.
 func (f *function) bounds() error {
-	return bound("blocks times local variables", uint64(f.blocks)*uint64(f.locals), MaxBlocksByLocals)
+	product := uint64(f.blocks) * uint64(f.locals)
+	if err := bound("blocks times local variables", product, MaxBlocksByLocals); err != nil {
+		return err
+	}
+	f.m.blocksByLocals += product
+	return bound("blocks times local variables in the module up to here", f.m.blocksByLocals, MaxModuleBlocksByLocals)
 }
 
 // copyLocals adds a group of one variable for the checks.

@@ -36,6 +36,12 @@ func (f *function) special(op byte) {
 		f.branchTable()
 	case opCall, opCallIndirect:
 		f.call(op)
+		if op == opCallIndirect {
+			f.m.indirectCalls++
+			if err := bound("indirect calls in the module", f.m.indirectCalls, MaxIndirectCalls); err != nil {
+				f.r.fail(err)
+			}
+		}
 	case opSelectTyped:
 		if n := f.r.byte(); f.r.err == nil && n != 1 {
 			f.r.fail(malformed("a select of %d types", n))

@@ -70,13 +70,15 @@ type module struct {
 	hasStart  bool
 	start     uint32
 
-	arity        uint64 // of all types
-	tableSize    uint64
-	codes        int
-	elementItems uint64
-	dataCount    int // -1 without that section
-	data         int
-	names        []byte // the subsection with the names of functions
+	arity          uint64 // of all types
+	tableSize      uint64
+	codes          int
+	blocksByLocals uint64 // of all functions
+	indirectCalls  uint64 // of all functions
+	elementItems   uint64
+	dataCount      int // -1 without that section
+	data           int
+	names          []byte // the subsection with the names of functions
 
 	written [sections]vector
 }
