@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -114,6 +115,9 @@ func (g *gatherer) add(ctx context.Context, channel string, messages []wire.Mess
 		g.ledger.release(channel, len(messages))
 	}
 	if fresh {
+		if planted.StolenBatch {
+			g.steal(gr)
+		}
 		g.log.Submit(&store.Tx{Take: func() []store.Segment { return g.take(gr) }, Done: func(err error) { g.complete(gr, err) }})
 	}
 	return r, err
@@ -162,20 +166,26 @@ func (g *gatherer) take(gr *group) []store.Segment {
 	g.seal(gr)
 	g.group = nil
 	close(g.taken)
-	return gr.segments[gr.stolen:]
-}
-
-// steal is the planted bug of a commit of positions that takes a group which is still being filled, and whose senders wait for another.
-func (g *gatherer) steal() []store.Segment {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.group == nil {
+	if gr.stolen > 0 {
 		return nil
 	}
-	g.seal(g.group)
-	segments := g.group.segments[g.group.stolen:]
-	g.group.stolen = len(g.group.segments)
-	return segments
+	return gr.segments
+}
+
+// steal is the planted bug of a commit of positions alone that takes a group which is still being filled: what its senders add after that is never written.
+func (g *gatherer) steal(gr *group) {
+	changes := g.ledger.takeDirty()
+	if len(changes) == 0 {
+		return
+	}
+	take := func() []store.Segment {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.seal(gr)
+		gr.stolen = len(gr.segments)
+		return gr.segments
+	}
+	_ = g.log.Do(&store.Tx{Readers: changes, Must: true, Take: take}) // the group's own commit fails as well
 }
 
 func (g *gatherer) buffer() []byte {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/failpoint"
-	"github.com/getevo/rmds-router/engine/internal/planted"
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
 )
@@ -274,11 +273,7 @@ func (b *Outbox) store() error {
 		return nil
 	}
 	failpoint.Pass("outbox.before-record")
-	tx := store.Tx{Readers: changes, Must: true}
-	if planted.StolenBatch {
-		tx.Take = b.gather.steal
-	}
-	return b.log.Do(&tx)
+	return b.log.Do(&store.Tx{Readers: changes, Must: true})
 }
 
 // Counts are the outbox's counters since the start.
