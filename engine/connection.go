@@ -186,7 +186,9 @@ type Status struct {
 	Connected        bool
 	Settled          bool // every reader must have been heard of by now
 	Uptime           time.Duration
-	Conflict         error // see Connection.Conflict
+	Conflict         error        // see Connection.Conflict
+	Suspended        []Suspension // by node and channel
+	Denied           []Denial     // by subject
 }
 
 // Conflict is nil, or wraps ErrNodeIDTwice: another live instance has this node's id, and has a better claim to it or one that is as good. The instance
@@ -199,8 +201,29 @@ func (c *Connection) Conflict() error {
 	return nil
 }
 
+// Suspension is a channel of which one reader gets nothing for now, although it could be reached: it refuses the channel, does not read
+// this node's batches, or NATS does not let them pass. Its messages wait and it is tried again.
+type Suspension struct {
+	Node, Channel string
+	Reason        string // and the way out
+	For           time.Duration
+}
+
+// Denial is a subject other than that of data to a reader that NATS does not permit this node.
+type Denial struct {
+	Subject, Fix string
+	For          time.Duration
+}
+
 // Status returns the node's own state.
 func (c *Connection) Status() Status {
 	run := c.node.Store().Run()
-	return Status{Node: c.NodeID(), Store: c.StoreID(), Run: hex.EncodeToString(run[:]), Connected: c.node.Connected(), Settled: c.node.Settled(), Uptime: c.node.Uptime(), Conflict: c.Conflict()}
+	s := Status{Node: c.NodeID(), Store: c.StoreID(), Run: hex.EncodeToString(run[:]), Connected: c.node.Connected(), Settled: c.node.Settled(), Uptime: c.node.Uptime(), Conflict: c.Conflict()}
+	for _, one := range c.node.Outbox().Suspensions() {
+		s.Suspended = append(s.Suspended, Suspension(one))
+	}
+	for _, one := range c.node.Denials() {
+		s.Denied = append(s.Denied, Denial(one))
+	}
+	return s
 }

@@ -114,7 +114,7 @@ func (s *stage) data(run wire.ID) wire.Data {
 // introduce makes eve a node that others know.
 func (s *stage) introduce(t *testing.T, role wire.Role) {
 	t.Helper()
-	a := wire.Announcement{Node: "eve", Store: eveStore, Run: eveRun, Batches: wire.BatchVersion, Serial: serial.Add(1), Channels: []wire.AnnouncedChannel{{Name: "side", Join: 1, Role: role}}}
+	a := wire.Announcement{Node: "eve", Store: eveStore, Run: eveRun, Batches: wire.KnownVersions(), Serial: serial.Add(1), Channels: []wire.AnnouncedChannel{{Name: "side", Join: 1, Role: role}}}
 	s.publish(t, "discovery.eve", a.Append(nil))
 	eventually(t, "eve is known", func() bool {
 		for _, n := range s.bob.Mgmt.Nodes() {

@@ -103,6 +103,7 @@ func (m *Management) GetSubscribers(channel string) []NodeInfo {
 //	rejected_wrong_role                    of a node that is no writer of the channel
 //	overruns                               times that frames came faster than they were taken
 //	denied                                 times that NATS refused a subject
+//	suspended                              channels that a reader gets nothing of now, once for each; Status says why
 //	stalls                                 sessions begun anew because a reader made no progress
 //	reconnects                             connections to NATS after the first
 //	uptime                                 seconds
@@ -133,6 +134,7 @@ func (m *Management) Statistic() map[string]int64 {
 	add("received_acks", out.Acks)
 	add("sent_frames", out.Frames)
 	add("stalls", out.Stalls)
+	add("suspended", uint64(len(m.c.node.Outbox().Suspensions())))
 	add("sent_acks", in.Statuses)
 	add("received_frames", in.Frames)
 	for f, n := range own.Faults {

@@ -128,6 +128,7 @@ func (s *setup) nodeOptions() node.Options {
 		Subjects: subjects,
 		Version:  s.version,
 		Wall:     s.harness.Wall,
+		Batches:  s.harness.Batches,
 		Logger:   s.logger,
 
 		Compress: c.EnableCompression, AckTimeout: c.ACKTimeout, RetryInterval: c.DeliveryRetryInterval, MaxAttempts: c.MaxRetryAttempts,

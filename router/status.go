@@ -24,7 +24,8 @@ func (r *Router) Status() admin.Status {
 	e := r.engine.Status()
 	s := admin.Status{Node: e.Node, Store: e.Store, Run: e.Run, Version: r.options.Version, Config: r.config.Source, Storage: r.storage,
 		UptimeS: e.Uptime.Seconds(), NATS: admin.NATS{Connected: e.Connected, URL: r.natsURL, Embedded: r.nats != nil},
-		Statistic: r.engine.Mgmt.Statistic(), Channels: []admin.Channel{}, Accounts: []admin.Account{}, Inbound: []admin.Inbound{}, Inputs: []admin.Input{}, Plugins: []admin.Plugin{}}
+		Statistic: r.engine.Mgmt.Statistic(), Channels: []admin.Channel{}, Accounts: []admin.Account{}, Inbound: []admin.Inbound{}, Inputs: []admin.Input{}, Plugins: []admin.Plugin{},
+		Suspended: []admin.Suspended{}, Denied: []admin.Denied{}}
 	if e.Conflict != nil {
 		s.Conflict = e.Conflict.Error()
 	}
@@ -51,6 +52,12 @@ func (r *Router) Status() admin.Status {
 	}
 	for i, in := range r.config.Inputs {
 		s.Inputs = append(s.Inputs, admin.Input{Name: in.Name, Type: in.Type, Channel: in.Channel, Rejected: r.sinks[i].rejected.Load()})
+	}
+	for _, one := range e.Suspended {
+		s.Suspended = append(s.Suspended, admin.Suspended{Channel: one.Channel, Reader: one.Node, Reason: one.Reason, ForS: one.For.Seconds()})
+	}
+	for _, one := range e.Denied {
+		s.Denied = append(s.Denied, admin.Denied{Subject: one.Subject, Fix: one.Fix, ForS: one.For.Seconds()})
 	}
 	for _, c := range r.config.Plugins {
 		s.Plugins = append(s.Plugins, pluginStatus(r.stages[c.Name]))

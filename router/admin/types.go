@@ -60,6 +60,25 @@ type Status struct {
 	Inbound   []Inbound        `json:"inbound"`
 	Inputs    []Input          `json:"inputs"`
 	Plugins   []Plugin         `json:"plugins"`
+	// Suspended are channels of which a reader gets nothing now, with the reason and the way out. Their messages wait.
+	Suspended []Suspended `json:"suspended"`
+	// Denied are subjects that NATS does not permit this node.
+	Denied []Denied `json:"denied"`
+}
+
+// Suspended is a channel that rests for one reader.
+type Suspended struct {
+	Channel string  `json:"channel"`
+	Reader  string  `json:"reader"`
+	Reason  string  `json:"reason"`
+	ForS    float64 `json:"for_s"`
+}
+
+// Denied is a subject that NATS refuses, and what to do about it.
+type Denied struct {
+	Subject string  `json:"subject"`
+	Fix     string  `json:"fix"`
+	ForS    float64 `json:"for_s"`
 }
 
 // NATS is the state of the connection.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/transport"
+	"github.com/getevo/rmds-router/engine/internal/wire"
 )
 
 // Harness replaces a connection's surroundings. Its zero value replaces nothing.
@@ -16,6 +17,8 @@ type Harness struct {
 	VFS string
 	// Wall is the wall clock; nil means the machine's.
 	Wall func() time.Time
+	// Batches are the batch versions that the node reads, and of which it writes the newest; zero means those of this program.
+	Batches wire.Versions
 	// Abort is set when the connection opens. It ends it as a crash would, with nothing drained and nobody told, and returns when its
 	// goroutines have ended.
 	Abort func()

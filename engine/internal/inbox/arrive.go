@@ -71,7 +71,7 @@ func (b *Inbox) mayDeny(node string) bool {
 
 // arrive judges a frame and queues what is new of it.
 func (l *receiver) arrive(from string, d *wire.Data) {
-	batches, bytes, err := parse(d)
+	batches, bytes, err := parse(l.box.opt.Batches, d)
 	if err != nil && !errors.Is(err, wire.ErrVersion) {
 		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: from, Channel: d.Channel, Detail: err.Error()})
 	}
@@ -149,8 +149,8 @@ func (l *receiver) nudge(now time.Duration) {
 const skipBytes = 32
 
 // parse checks every batch of a frame before anything of it is taken.
-func parse(d *wire.Data) (batches []wire.Batch, bytes int, err error) {
-	if batches, err = d.ParseBatches(make([]wire.Batch, 0, len(d.Batches))); err != nil {
+func parse(v wire.Versions, d *wire.Data) (batches []wire.Batch, bytes int, err error) {
+	if batches, err = d.ParseBatches(v, make([]wire.Batch, 0, len(d.Batches))); err != nil {
 		return nil, 0, err
 	}
 	bytes = skipBytes * len(d.Skips)

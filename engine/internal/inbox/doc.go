@@ -49,6 +49,10 @@ type Options struct {
 	Member func(node string) (id, run store.ID, ok bool)
 	// Ask makes the nodes that have not announced themselves do it; it must not block.
 	Ask func()
+	// Deaf says why this node does not hear a channel's data; empty: it does.
+	Deaf func(channel string) string
+	// Batches are the batch versions that can be read.
+	Batches wire.Versions
 	// OwnerOf tells the node that a store belongs to, as far as is known.
 	OwnerOf func(id store.ID) (node string, ok bool)
 	Event   func(Event)

@@ -103,7 +103,23 @@ func (b *Inbox) Announced(node string) {
 		b.begin(node, o)
 	}
 	for _, l := range b.all() {
-		l.pardon(node)
+		if l.sender() == node {
+			l.pardon()
+		}
+	}
+}
+
+// Reconsider judges channels anew that were refused because their data could not be heard.
+func (b *Inbox) Reconsider() {
+	for _, l := range b.all() {
+		l.pardon()
+	}
+}
+
+// Deafened takes notice that a channel's data cannot be heard (see Options.Deaf): its senders are told.
+func (b *Inbox) Deafened(channel string) {
+	for _, l := range b.all() {
+		l.deafened(channel)
 	}
 }
 

@@ -148,7 +148,11 @@ func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 	case !l.box.opt.Writer(l.node, c.Name):
 		s.State = wire.Refused
 		l.box.reject(wire.WrongRole, l.node, c.Name, "open: of a channel that the node has not announced as one that it writes")
-		l.ban(c.Name, &refusal{reason: l.node + " has not announced that it writes the channel", role: true})
+		l.ban(c.Name, &refusal{reason: l.node + " has not announced that it writes the channel", over: l.writerAgain(c.Name)})
+		return s
+	case l.box.opt.Deaf(c.Name) != "" && l.key.sender != l.box.log.ID():
+		s.State = wire.Refused
+		l.ban(c.Name, l.cannotHear(c.Name))
 		return s
 	}
 	delete(l.refused, c.Name)

@@ -134,7 +134,7 @@ func (l *receiver) piece(d *wire.Data, it *item, before lane.Position) {
 	if uint64(len(p.buf)) < d.Piece.Total {
 		return
 	}
-	b, err := wire.ParseBatch(p.buf)
+	b, err := l.box.opt.Batches.ParseBatch(p.buf)
 	if errors.Is(err, wire.ErrVersion) {
 		l.scrap(d.Channel)
 		l.machine.Recall(d.Channel, before)

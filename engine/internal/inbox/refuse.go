@@ -12,7 +12,7 @@ import (
 // the lane's other channels go on.
 type refusal struct {
 	reason string
-	role   bool // it ends when the sender announces another role
+	over   func() bool // tells whether the reason is gone; nil: not in this session
 	said   bool
 }
 
@@ -22,10 +22,10 @@ func (l *receiver) refuse(a *lane.Arrival, err error) bool {
 	if r == nil {
 		switch {
 		case !a.Empty && !l.box.opt.Writer(l.node, a.Channel):
-			r = &refusal{reason: fmt.Sprintf("%s is no writer of the channel", l.node), role: true}
+			r = &refusal{reason: l.node + " is no writer of the channel", over: l.writerAgain(a.Channel)}
 			l.box.reject(wire.WrongRole, l.node, a.Channel, "data: "+r.reason)
 		case errors.Is(err, wire.ErrVersion):
-			r = &refusal{reason: fmt.Sprintf("no common version: %v; this node reads batches of version %d", err, wire.BatchVersion)}
+			r = &refusal{reason: fmt.Sprintf("no common version: %v; this node reads batches of version %v", err, l.box.opt.Batches)}
 			l.box.reject(wire.Newer, l.node, a.Channel, "data: "+r.reason)
 		case a.Piece != nil && a.Piece.Total > uint64(l.box.opt.MaxBatch):
 			r = &refusal{reason: fmt.Sprintf("a batch of %d bytes; this node takes %d", a.Piece.Total, l.box.opt.MaxBatch)}
@@ -70,18 +70,35 @@ func (l *receiver) refusals(of *wire.Status) (list []*wire.Status) {
 	return list
 }
 
-// pardon makes the sender begin a new session if what it has announced since ends a refusal.
-func (l *receiver) pardon(node string) {
+// pardon makes the sender begin a new session if the reason of a refusal is gone.
+func (l *receiver) pardon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.node != node {
-		return
-	}
 	for name, r := range l.refused {
-		if r.role && l.box.opt.Writer(node, name) {
+		if r.over != nil && r.over() {
 			delete(l.refused, name)
 			l.lost = true
 			notify(l.say)
 		}
 	}
+}
+
+// deafened refuses a channel whose data cannot be heard.
+func (l *receiver) deafened(channel string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, carried := l.machine.Place(channel); carried && l.refused[channel] == nil {
+		l.ban(channel, l.cannotHear(channel))
+		notify(l.say)
+	}
+}
+
+func (l *receiver) cannotHear(channel string) *refusal {
+	return &refusal{reason: l.box.opt.Deaf(channel), over: func() bool { return l.box.opt.Deaf(channel) == "" }}
+}
+
+// writerAgain tells whether the sender is a writer by now.
+func (l *receiver) writerAgain(channel string) func() bool {
+	node := l.node
+	return func() bool { return l.box.opt.Writer(node, channel) }
 }

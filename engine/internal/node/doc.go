@@ -28,6 +28,7 @@ type Options struct {
 	Pooled   bool // Conn spreads peers over several connections: what comes from a peer is subscribed to by its name
 	Subjects wire.Subjects
 	Version  string
+	Batches  wire.Versions // batch versions that it reads, and of which it writes the newest; zero: those of this program
 	Logger   zerolog.Logger
 
 	Observe func(Event)          // may be nil

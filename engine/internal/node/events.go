@@ -92,8 +92,12 @@ func (n *Node) outboxEvent(e outbox.Event) {
 		log.Debug().Msg("a session with a reader is open")
 	case outbox.SessionStalled:
 		n.limiter.warn(log, "stalled "+e.Node, "a reader makes no progress")
-	case outbox.ChannelRefused:
-		log.Error().Msg("a reader refuses this channel; nothing of it is sent there until it joins anew or a side restarts")
+	case outbox.ChannelSuspended:
+		if held, ok := n.limiter.allow("suspended "+e.Node+" "+e.Channel, 1); ok {
+			log.Error().Int("held_back", held).Msg("nothing of this channel can be given to this reader; its messages wait, and it is tried again")
+		}
+	case outbox.ChannelResumed:
+		log.Info().Msg("the channel is given to its reader again")
 	case outbox.ReaderLeft:
 		log.Info().Msg("a reader left; what waited for it counts as removed")
 	case outbox.ReadFailed:

@@ -163,7 +163,7 @@ func (s *script) frame(g *target) (subject string, frame []byte) {
 			Channels: []wire.OpenChannel{{Name: channel, Join: uint64(s.byte() % 3)}, {Name: pick(s, fuzzChannels), Join: 1}}}
 		return subjects.Open("bob", from), o.Append(nil)
 	case 3:
-		a := wire.Announcement{Node: from, Store: s.store(g), Run: s.run(g), Batches: s.byte(), Serial: uint64(s.byte()), Ask: s.byte()&1 > 0, Goodbye: s.byte()&7 == 7,
+		a := wire.Announcement{Node: from, Store: s.store(g), Run: s.run(g), Batches: wire.Versions{Newest: s.byte() % 4}, Serial: uint64(s.byte()), Ask: s.byte()&1 > 0, Goodbye: s.byte()&7 == 7,
 			Channels: []wire.AnnouncedChannel{{Name: channel, Join: uint64(s.byte() % 3), Role: wire.Role(1 + s.byte()%3), Ready: s.byte()&1 > 0}}}
 		return subjects.DiscoveryFrom(from), a.Append(nil)
 	case 4:

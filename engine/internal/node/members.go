@@ -15,7 +15,7 @@ import (
 const answerWithin = 100 * time.Millisecond
 
 func (n *Node) hear(h heard, t *ticks) {
-	if h.open != nil {
+	if h.announcement == nil { // an open, which may be empty
 		n.in.Receive(wire.Address{Kind: wire.SubjectOpen, To: n.id, From: h.from}, h.open)
 		return
 	}
@@ -143,7 +143,7 @@ func (n *Node) reconcileAll() {
 func (n *Node) reconcile(p *membership.Peer) {
 	n.mu.Lock()
 	id, node := p.Store, p.Node
-	t := outbox.Target{Node: node, Store: id, Run: p.Run, Online: p.Online && !n.quiet(), Ready: map[string]uint64{}}
+	t := outbox.Target{Node: node, Store: id, Run: p.Run, Online: p.Online && !n.quiet(), Batches: p.Batches, Ready: map[string]uint64{}}
 	left := append([]wire.OpenChannel(nil), p.Left...)
 	var adds []store.AddReader
 	for _, j := range n.joins {
@@ -169,7 +169,7 @@ func (n *Node) reconcile(p *membership.Peer) {
 // reconcileSelf does the same for the channels whose own messages this node reads.
 func (n *Node) reconcileSelf() {
 	n.mu.Lock()
-	t := outbox.Target{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Online: !n.fenced.Load(), Local: true, Ready: map[string]uint64{}}
+	t := outbox.Target{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Online: !n.fenced.Load(), Local: true, Batches: n.opt.Batches, Ready: map[string]uint64{}}
 	var adds []store.AddReader
 	for _, j := range n.joins {
 		if !j.Own || j.Role != wire.Both {
@@ -295,6 +295,7 @@ func (n *Node) look() {
 	n.settled.Store(settled)
 	n.mu.Unlock()
 	n.in.Look()
+	n.retryDenied()
 	for _, p := range gone {
 		n.limiter.info(n.log.With().Str("node", p.Node).Logger(), "offline", "a node is offline; its messages wait for it")
 		if planted.LeaveByAbsence {
@@ -393,7 +394,7 @@ func (n *Node) clean() {
 
 // self builds this node's announcement over the joins given.
 func (n *Node) self(joins []Join) *wire.Announcement {
-	a := &wire.Announcement{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Version: n.opt.Version, Batches: 1,
+	a := &wire.Announcement{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Version: n.opt.Version, Batches: n.opt.Batches,
 		Serial: n.serial.Add(1), Uptime: int64(n.now().Seconds())}
 	a.Fenced = n.quiet()
 	n.mu.Lock()

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -42,6 +43,7 @@ type Node struct {
 	view      *membership.View
 	joins     map[string]*Join
 	admitting map[store.AddReader]bool // being put on record
+	denials   map[string]*denial       // by subject
 	closed    bool
 	claim     claim
 
@@ -80,22 +82,33 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, patterns: map[string]bool{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
+	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, patterns: map[string]bool{}, denials: map[string]*denial{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
 	if n.opt.Wall == nil {
 		n.opt.Wall = time.Now
+	}
+	if o.Batches == (wire.Versions{}) {
+		o.Batches = wire.KnownVersions()
+		n.opt.Batches = o.Batches
 	}
 	so := o.Store
 	so.Wall = n.opt.Wall
 	so.PerChannel = o.PerChannel
 	so.Seal = func(h store.BatchHead, segments [][]byte) []byte {
-		blob := wire.SealBatch(nil, wire.BatchHead(h), segments, o.Compress)
+		blob := o.Batches.SealBatch(nil, wire.BatchHead(h), segments, o.Compress)
 		if planted.EarlyFrame {
 			n.out.Leak(store.Batch{Run: h.Run, Channel: h.Channel, First: h.First, Last: h.Last, Prev: h.Prev, Blob: blob})
 		}
 		return blob
 	}
-	so.SealHead = func(h store.BatchHead, segments [][]byte) []byte { return wire.SealHead(wire.BatchHead(h), segments) }
-	so.Check = func(blob []byte) error { _, err := wire.ParseBatch(blob); return err }
+	so.SealHead = func(h store.BatchHead, segments [][]byte) []byte {
+		return o.Batches.SealHead(wire.BatchHead(h), segments)
+	}
+	so.Check = func(blob []byte) error {
+		if _, err := o.Batches.ParseBatch(blob); err != nil && !errors.Is(err, wire.ErrVersion) { // intact, and its readers may know the version
+			return err
+		}
+		return nil
+	}
 	so.OnDamage = n.damaged
 	so.OnAppend = func([]store.Batch) { n.out.Appended() }
 	if o.Observe != nil {
@@ -116,10 +129,10 @@ func Open(o Options) (*Node, error) {
 	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
-		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent},
+		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent, Batches: o.Batches, Suspension: o.RetryInterval},
 		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return n.opt.Wall().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
-		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil}, n.store, pub)
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, Deaf: n.deaf, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil, Batches: o.Batches}, n.store, pub)
 	if err := n.connect(); err != nil {
 		n.Abort()
 		return nil, err

@@ -47,7 +47,7 @@ const (
 )
 
 var (
-	outboxKinds = map[outbox.EventKind]EventKind{outbox.SessionOpened: LaneOpened, outbox.SessionStalled: LaneStalled, outbox.ChannelRefused: LaneSuspended, outbox.SessionClosed: LaneClosed,
+	outboxKinds = map[outbox.EventKind]EventKind{outbox.SessionOpened: LaneOpened, outbox.SessionStalled: LaneStalled, outbox.ChannelSuspended: LaneSuspended, outbox.SessionClosed: LaneClosed,
 		outbox.ReaderLeft: LaneEnded, outbox.BatchCorrupt: Damaged, outbox.Acknowledged: Acknowledged}
 	inboxKinds = map[inbox.EventKind]EventKind{inbox.FrameRejected: FrameRejected, inbox.BatchCorrupt: Damaged, inbox.AttemptFailed: Retried, inbox.DeadLettered: DeadLettered,
 		inbox.MessageExpired: Skipped, inbox.MessageHandled: Handled, inbox.MessagesSkipped: Skipped}

@@ -142,8 +142,7 @@ func (r *receiver) Event(e transport.Event) {
 		n.observe(&Event{Kind: Disconnected, Detail: fmt.Sprint(e.Err)})
 		n.log.Warn().Err(e.Err).Msg("no connection to NATS; messages are kept and sent when it is back")
 	case transport.Denied:
-		n.count.denied.Add(1)
-		n.log.Error().Str("subject", e.Subject).Err(e.Err).Msg("NATS does not permit this subject; grant it to this node's user")
+		n.denied(e)
 	case transport.Overrun:
 		n.count.overruns.Add(1)
 		n.limiter.warn(n.log.With().Err(e.Err).Logger(), "overrun", "frames arrived faster than they were taken; they will be sent again")

@@ -47,7 +47,9 @@ type Options struct {
 	MaxPerReceiver int // 0: no limit
 	Overflow       Overflow
 	MaxMessageSize int
-	PerChannel     bool // one lane per channel instead of one per reader
+	PerChannel     bool          // one lane per channel instead of one per reader
+	Batches        wire.Versions // those that this node can encode
+	Suspension     time.Duration // how long a channel that is refused rests before it is tried again; it doubles up to a limit
 	Event          func(Event)
 	Observed       bool // asks for the events of the ordinary flow too
 }
@@ -68,7 +70,8 @@ type EventKind uint8
 const (
 	SessionOpened EventKind = iota + 1
 	SessionStalled
-	ChannelRefused
+	ChannelSuspended // nothing of the channel is sent to the reader for a while; detail says why
+	ChannelResumed
 	ReaderLeft
 	ReadFailed
 	BatchCorrupt    // a batch is damaged at rest: its messages end as corrupt

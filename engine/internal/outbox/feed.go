@@ -43,6 +43,7 @@ type feed struct {
 	ahead  map[string][]store.Batch
 	event  func(Event)
 	blocks *blocks
+	fit    func(channel string, list []store.Batch) ([]store.Batch, error) // makes batches readable to the reader; nil: they are
 	out    built
 	part   []byte            // a piece of a large batch
 	run    store.ID          // of what was built last
@@ -89,6 +90,11 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 		f.log.Submit(&store.Tx{Must: true, Damaged: []store.Damage{{First: damaged.Batch.First, Cause: damaged.Error()}}})
 	case err != nil:
 		return nil, fmt.Errorf("read channel %s after %d: %w", channel, after, err)
+	}
+	if f.fit != nil {
+		if ahead, err = f.fit(channel, ahead); err != nil {
+			return nil, err
+		}
 	}
 	f.ahead[channel] = ahead
 	if len(ahead) == 0 && after < head.Floor {

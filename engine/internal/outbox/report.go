@@ -26,6 +26,7 @@ func (s *stream) take(st *wire.Status) {
 	switch st.State {
 	case wire.Unknown:
 		if s.machine.Phase() == lane.Streaming {
+			s.retry()
 			s.begin()
 		}
 	case wire.Left:
@@ -55,6 +56,9 @@ func (s *stream) record(st *wire.Status) map[string]lane.Position {
 		s.acknowledged(c.Name, &before, known, c.Totals.Handled)
 		if ok {
 			positions[c.Name] = p
+		}
+		if p.Seq > before.Position {
+			s.resumed(c.Name)
 		}
 		lost := s.adrift[c.Name] || !exact(p, ok, c.Committed[0])
 		if p.Run == s.box.log.Run() {
@@ -105,8 +109,9 @@ func (s *stream) opened(st *wire.Status) {
 		case wire.Left:
 			s.left(c.Name, "the reader has left")
 		case wire.Refused:
-			s.refused(c.Name, "refused at open")
+			s.refused(c.Name, "the reader refuses it")
 		case wire.OK:
+			s.answered(c.Name)
 			starts = append(starts, s.resolve(c))
 		case wire.Gap, wire.Working, wire.Blocked, wire.Unknown:
 		}
@@ -187,15 +192,4 @@ func (s *stream) left(channel, detail string) {
 	s.event(ReaderLeft, channel, detail)
 	s.machine.Drop(channel)
 	s.box.EndReader(k.store, k.channel, k.join, func(error) {}) // if it fails the store has, and the next session says it again
-}
-
-// refused suspends one channel, and no more, for a while: a refusal can come of news that has not got there yet.
-func (s *stream) refused(channel, reason string) {
-	join, ok := s.at.Ready[channel]
-	if !ok || s.suspended[channel].join == join {
-		return
-	}
-	s.suspended[channel] = refusal{join, s.box.now() + suspension}
-	s.event(ChannelRefused, channel, reason)
-	s.machine.Drop(channel)
 }

@@ -19,8 +19,7 @@ const (
 	openRetry  = 250 * time.Millisecond
 	maxWait    = 5 * time.Minute
 	maxRetry   = 5 * time.Second
-	readRetry  = time.Second      // after a failed read of the log
-	suspension = 30 * time.Second // a channel refused is tried again after this
+	readRetry  = time.Second // after a failed read of the log
 )
 
 // stream is one lane: a goroutine around a lane.Sender. What others know (target, connection, status frames) is left in its
@@ -36,6 +35,8 @@ type stream struct {
 	up       bool
 	statuses []*wire.Status
 	leaked   []store.Batch // of a planted bug
+	denials  []denial
+	listed   []Suspension // what is suspended, for others
 	wake     chan struct{}
 	since    time.Duration // when the target changed last
 	gone     chan struct{} // closed when the stream is given up
@@ -46,22 +47,17 @@ type stream struct {
 	sessions  int // begun so far
 	machine   *lane.Sender
 	feed      *feed
-	at        Target             // the target of the present session
-	suspended map[string]refusal // channels refused
-	adrift    map[string]bool    // channels of which the reader holds messages that this log has lost, until it reports one of this run
-	frame     []byte             // scratch
-	readAgain time.Duration      // when the log is to be read again after it could not; 0: at the next occasion
+	at        Target // the target of the present session
+	reach     bool   // the reader can be reached
+	suspended map[string]*suspension
+	adrift    map[string]bool // channels of which the reader holds messages that this log has lost, until it reports one of this run
+	frame     []byte          // scratch
+	readAgain time.Duration   // when the log is to be read again after it could not; 0: at the next occasion
 }
 
 func newStream(b *Outbox, k streamKey, up bool) *stream {
-	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), since: b.now(), gone: make(chan struct{}), suspended: map[string]refusal{}, adrift: map[string]bool{}, feed: newFeed(b.log, b.blocks, k.reader, b.opt.Event),
+	return &stream{box: b, key: k, up: up, wake: make(chan struct{}, 1), since: b.now(), gone: make(chan struct{}), suspended: map[string]*suspension{}, adrift: map[string]bool{}, feed: newFeed(b.log, b.blocks, k.reader, b.opt.Event),
 		machine: lane.NewSender(lane.Limits{Messages: b.opt.MaxInFlight, Bytes: b.opt.MaxBytes, Probe: probeAfter, Progress: b.opt.AckTimeout, MaxWait: maxWait, Retry: openRetry, MaxRetry: maxRetry})}
-}
-
-// refusal is a channel that the reader refuses.
-type refusal struct {
-	join  uint64
-	until time.Duration
 }
 
 func (s *stream) poke() { poke(s.wake) }
@@ -159,55 +155,49 @@ func (s *stream) rest() time.Duration {
 	if !ok {
 		next = s.box.now() + time.Hour
 	}
-	for _, r := range s.suspended {
-		next = min(next, r.until)
-	}
+	next = min(next, s.suspensionEnds())
 	if s.readAgain > 0 {
 		next = min(next, s.readAgain)
 	}
 	return max(next-s.box.now(), 0)
 }
 
-// pardon lets channels that were refused be tried again; it tells whether there are any. They need a new session, also when the lane was
-// closed because nothing but them was left.
-func (s *stream) pardon() (any bool) {
-	for name, r := range s.suspended {
-		if s.box.now() >= r.until {
-			delete(s.suspended, name)
-			any = true
-		}
-	}
-	return any
-}
-
 // absorb takes in what others left.
 func (s *stream) absorb() {
 	s.mu.Lock()
-	changed, fresh, up, target, statuses := s.changed, s.fresh, s.up, s.target, s.statuses
-	s.changed, s.fresh, s.statuses = false, false, nil
+	changed, fresh, up, target, statuses, denials := s.changed, s.fresh, s.up, s.target, s.statuses, s.denials
+	s.changed, s.fresh, s.statuses, s.denials = false, false, nil, nil
 	s.mu.Unlock()
-	if s.pardon() || changed {
+	if changed {
 		if fresh {
 			s.machine.Reset()
 		}
 		s.at = target
-		if (up || target.Local) && target.Online && len(s.channels()) > 0 {
-			s.begin()
-		} else {
-			if s.machine.Phase() != lane.Closed {
-				s.event(SessionClosed, "", "the reader cannot be reached, or takes nothing for now")
-			}
-			s.machine.Close()
-		}
+		s.reach = (up || target.Local) && target.Online
+		s.retry()
+		s.begin()
+	}
+	for _, d := range denials {
+		s.denied(d)
 	}
 	for _, st := range statuses {
 		s.take(st)
 	}
+	s.pardon()
 }
 
+// begin starts a session if there is something that it can carry, and otherwise ends the one that was.
 func (s *stream) begin() {
+	if !s.reach || len(s.channels()) == 0 {
+		if s.machine.Phase() != lane.Closed {
+			s.event(SessionClosed, "", "the reader cannot be reached, or takes nothing for now")
+		}
+		s.machine.Close()
+		return
+	}
 	s.feed.reset()
 	s.sessions++
+	s.feed.fit = s.fit
 	s.machine.Begin(s.box.now(), s.box.sessions.Add(1))
 }
 
@@ -215,7 +205,7 @@ func (s *stream) begin() {
 func (s *stream) channels() []wire.OpenChannel {
 	var list []wire.OpenChannel
 	for name, join := range s.at.Ready {
-		if r, ok := s.suspended[name]; ok && r.join == join {
+		if r := s.suspended[name]; r != nil && r.join == join && !r.trying {
 			continue
 		}
 		if r, ok := s.box.ledger.reader(readerKey{s.key.reader, name, join}); ok && !r.Ended {
@@ -281,6 +271,10 @@ func (s *stream) pump() {
 		if errors.Is(err, errMoved) {
 			s.begin()
 			return
+		}
+		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+			s.refused(unfit.channel, unfit.Error())
+			continue
 		}
 		if err != nil {
 			s.event(ReadFailed, "", err.Error())

@@ -9,7 +9,7 @@ func (a *Announcement) Append(dst []byte) []byte {
 	dst = appendString(dst, a.Node)
 	dst = append(append(dst, a.Store[:]...), a.Run[:]...)
 	dst = appendText(dst, a.Version)
-	dst = append(dst, a.Batches)
+	dst = append(dst, a.Batches.Oldest, a.Batches.Newest)
 	dst = appendBool(appendBool(dst, a.Ask), a.Goodbye)
 	dst = appendUint(appendUint(dst, a.Serial), uint64(a.Uptime))
 	dst = append(appendBool(append(dst, a.Claim), a.Fenced), a.Rival[:]...)
@@ -31,7 +31,9 @@ func (a *Announcement) Parse(b []byte) error {
 	a.Node = r.name(a.Node)
 	a.Store, a.Run = r.id(), r.id()
 	a.Version = r.text()
-	a.Batches = r.byte()
+	if a.Batches = (Versions{r.byte(), r.byte()}); a.Batches.Oldest > a.Batches.Newest {
+		r.fail()
+	}
 	a.Ask, a.Goodbye = r.bool(), r.bool()
 	a.Serial, a.Uptime = r.uint(), r.time()
 	a.Claim, a.Fenced, a.Rival = r.max8(MaxClaim), r.bool(), r.id()

@@ -33,6 +33,11 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // SealBatch appends the batch that h and the segments make up to dst. With compress, the body is compressed if that makes it smaller.
 // The caller sees to it that the segments hold First to Last, at most MaxMessages, and are at most MaxBody bytes together.
 func SealBatch(dst []byte, h BatchHead, segments [][]byte, compress bool) []byte {
+	return KnownVersions().SealBatch(dst, h, segments, compress)
+}
+
+// sealBatch writes a version. There is one layout so far, so versions differ in their number alone.
+func sealBatch(dst []byte, version uint8, h BatchHead, segments [][]byte, compress bool) []byte {
 	size := 0
 	for _, s := range segments {
 		size += len(s)
@@ -40,7 +45,7 @@ func SealBatch(dst []byte, h BatchHead, segments [][]byte, compress bool) []byte
 	if !compress {
 		dst = slices.Grow(dst, size+batchHeadRoom)
 		start := len(dst)
-		dst = appendBatchHead(dst, &h, 0, size)
+		dst = appendBatchHead(dst, version, &h, 0, size)
 		for _, s := range segments {
 			dst = append(dst, s...)
 		}
@@ -55,18 +60,21 @@ func SealBatch(dst []byte, h BatchHead, segments [][]byte, compress bool) []byte
 	}
 	dst = slices.Grow(dst, len(body)+batchHeadRoom)
 	start := len(dst)
-	dst = appendBatchHead(dst, &h, flags, size)
+	dst = appendBatchHead(dst, version, &h, flags, size)
 	return sum(append(dst, body...), start)
 }
 
 // SealHead returns what stands before the segments in a batch that is not compressed: followed by them it is the batch. What SealBatch asks
 // of its caller holds here too.
-func SealHead(h BatchHead, segments [][]byte) []byte {
+func SealHead(h BatchHead, segments [][]byte) []byte { return KnownVersions().SealHead(h, segments) }
+
+// SealHead is SealHead in the newest version of the range.
+func (v Versions) SealHead(h BatchHead, segments [][]byte) []byte {
 	size := 0
 	for _, s := range segments {
 		size += len(s)
 	}
-	head := appendBatchHead(make([]byte, 0, batchHeadRoom), &h, 0, size)
+	head := appendBatchHead(make([]byte, 0, batchHeadRoom), v.Newest, &h, 0, size)
 	crc := batchSum(head)
 	for _, s := range segments {
 		crc = crc32.Update(crc, castagnoli, s)
@@ -92,8 +100,8 @@ func pack(buf *[]byte, segments [][]byte, size int) (body, packed []byte) {
 // batchHeadRoom is more than a batch takes beside its body.
 const batchHeadRoom = 160
 
-func appendBatchHead(dst []byte, h *BatchHead, flags byte, body int) []byte {
-	dst = append(dst, BatchVersion, 0, 0, 0, 0, flags)
+func appendBatchHead(dst []byte, version uint8, h *BatchHead, flags byte, body int) []byte {
+	dst = append(dst, version, 0, 0, 0, 0, flags)
 	dst = append(dst, h.Run[:]...)
 	dst = appendString(dst, h.Channel)
 	dst = appendUint(dst, h.First)
@@ -124,14 +132,17 @@ type Batch struct {
 
 // ParseBatch checks the checksum, version and head of a batch and that its body can be decompressed within the limits, but does not
 // decompress it. Errors wrap ErrShort, ErrChecksum, ErrVersion or ErrMalformed.
-func ParseBatch(blob []byte) (Batch, error) {
+func ParseBatch(blob []byte) (Batch, error) { return KnownVersions().ParseBatch(blob) }
+
+// ParseBatch is ParseBatch for a node that reads the versions of the range.
+func (v Versions) ParseBatch(blob []byte) (Batch, error) {
 	if len(blob) <= batchFixed {
 		return Batch{}, fmt.Errorf("batch: %w", ErrShort)
 	}
 	if binary.BigEndian.Uint32(blob[batchChecksum:]) != batchSum(blob) {
 		return Batch{}, fmt.Errorf("batch: %w", ErrChecksum)
 	}
-	if blob[0] != BatchVersion {
+	if !v.Has(blob[0]) {
 		return Batch{}, fmt.Errorf("batch: %w %d", ErrVersion, blob[0])
 	}
 	if flags := blob[batchFixed]; flags&^batchFlags != 0 {

@@ -141,7 +141,7 @@ func TestBatchRefuses(t *testing.T) {
 	}
 	many := BatchHead{Channel: "c", First: 1, Last: MaxMessages + 1}
 	set := func(at int, v byte) []byte { b := exampleBatch(); b[at] = v; return sum(b, 0) }
-	bomb := appendBatchHead(nil, &BatchHead{Channel: "c", First: 1, Last: 1}, batchSnappy, MaxBody+1)
+	bomb := appendBatchHead(nil, BatchVersion, &BatchHead{Channel: "c", First: 1, Last: 1}, batchSnappy, MaxBody+1)
 	bomb = sum(appendUint(bomb, MaxBody+1), 0)
 	for _, c := range []struct {
 		name string
@@ -305,7 +305,7 @@ func TestParseBatches(t *testing.T) {
 	next := seal(func(h *BatchHead) { h.First, h.Last, h.Prev = 310, 313, 303 })
 	d := exampleData()
 	d.Last, d.Batches = 313, [][]byte{good, next}
-	if list, err := d.ParseBatches(nil); err != nil || len(list) != 2 || list[1].Head.First != 310 {
+	if list, err := d.ParseBatches(KnownVersions(), nil); err != nil || len(list) != 2 || list[1].Head.First != 310 {
 		t.Fatalf("%v: %v", list, err)
 	}
 	broken := bytes.Clone(good)
@@ -323,7 +323,7 @@ func TestParseBatches(t *testing.T) {
 		"damaged":         {[][]byte{good, broken}, ErrChecksum},
 	} {
 		d.Batches = c.batches
-		if _, err := d.ParseBatches(nil); !errors.Is(err, c.want) {
+		if _, err := d.ParseBatches(KnownVersions(), nil); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -159,10 +159,10 @@ func (r *reader) batches(list [][]byte, rest []byte) [][]byte {
 
 // ParseBatches parses the frame's batches and appends them to dst. They have to be of the frame's run and channel, ascend, and end
 // at Last or before. Errors wrap those of ParseBatch.
-func (d *Data) ParseBatches(dst []Batch) ([]Batch, error) {
+func (d *Data) ParseBatches(v Versions, dst []Batch) ([]Batch, error) {
 	prev := uint64(0)
 	for i, blob := range d.Batches {
-		b, err := ParseBatch(blob)
+		b, err := v.ParseBatch(blob)
 		if err != nil {
 			return dst, fmt.Errorf("batch %d of a frame: %w", i, err)
 		}

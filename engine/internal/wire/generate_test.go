@@ -101,7 +101,7 @@ func genStatus(t *rapid.T) *Status {
 func genAnnouncement(t *rapid.T) *Announcement {
 	a := &Announcement{
 		Node: genName.Draw(t, "node"), Store: genID.Draw(t, "store"), Run: genID.Draw(t, "run"), Version: genText.Draw(t, "version"),
-		Batches: rapid.Byte().Draw(t, "batches"), Ask: rapid.Bool().Draw(t, "ask"), Goodbye: rapid.Bool().Draw(t, "goodbye"),
+		Batches: Versions{rapid.Uint8Range(0, 3).Draw(t, "oldest"), rapid.Uint8Range(3, 255).Draw(t, "newest")}, Ask: rapid.Bool().Draw(t, "ask"), Goodbye: rapid.Bool().Draw(t, "goodbye"),
 		Serial: rapid.Uint64().Draw(t, "serial"), Uptime: genTime.Draw(t, "uptime"),
 		Claim: rapid.Byte().Draw(t, "claim") % (MaxClaim + 1), Fenced: rapid.Bool().Draw(t, "fenced"), Rival: genID.Draw(t, "rival"), Left: rapid.SliceOf(genJoin).Draw(t, "left"),
 	}

@@ -183,15 +183,15 @@ type Announcement struct {
 	Node     string
 	Store    ID
 	Run      ID
-	Version  string // of the program, for people
-	Batches  uint8  // the newest batch version it reads
-	Ask      bool   // the others should answer with theirs
-	Goodbye  bool   // the node is leaving the network in order
-	Serial   uint64 // grows with every announcement of the run: an overtaken one is not heeded
-	Uptime   int64  // seconds
-	Claim    uint8  // how well founded this instance's claim to the node id is, at most MaxClaim; as it was when a conflict over it began
-	Fenced   bool   // the claim is not settled, or another instance's is better: this one neither sends nor takes data
-	Rival    ID     // the run of another live instance of the same node id, which this announcement answers; zero: none
+	Version  string   // of the program, for people
+	Batches  Versions // those it reads
+	Ask      bool     // the others should answer with theirs
+	Goodbye  bool     // the node is leaving the network in order
+	Serial   uint64   // grows with every announcement of the run: an overtaken one is not heeded
+	Uptime   int64    // seconds
+	Claim    uint8    // how well founded this instance's claim to the node id is, at most MaxClaim; as it was when a conflict over it began
+	Fenced   bool     // the claim is not settled, or another instance's is better: this one neither sends nor takes data
+	Rival    ID       // the run of another live instance of the same node id, which this announcement answers; zero: none
 	Channels []AnnouncedChannel
 	Left     []OpenChannel // joins that have ended
 }
