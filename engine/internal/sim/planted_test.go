@@ -30,7 +30,7 @@ func build(t *testing.T) string {
 // simulate runs the simulation with a bug. Its own tests of planted bugs are not among what it runs.
 func simulate(t *testing.T, binary, bug, seeds string) (string, error) {
 	t.Helper()
-	c := exec.Command(binary, "-test.run", "^TestSeeds$", "-sim.first", "-test.timeout", "5m", "-sim.seeds", seeds)
+	c := exec.Command(binary, "-test.run", "^TestSeeds$", "-sim.first", "-test.timeout", "15m", "-sim.seeds", seeds)
 	c.Env = append(os.Environ(), planted.Variable+"="+bug)
 	out, err := c.CombinedOutput()
 	return string(out), err
