@@ -22,7 +22,8 @@ import (
 // target is one node under fire, and what its peers hear of it.
 type target struct {
 	*Node
-	disk *crashvfs.Disk
+	disk    *crashvfs.Disk
+	network *memconn.Network
 
 	mu      sync.Mutex
 	handled map[wire.ID]uint64 // by the run of the messages
@@ -48,7 +49,7 @@ func newTarget(t *testing.T) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &target{Node: n, disk: disk, handled: map[wire.ID]uint64{}, sent: map[wire.ID]uint64{}}
+	g := &target{Node: n, disk: disk, network: network, handled: map[wire.ID]uint64{}, sent: map[wire.ID]uint64{}}
 	ears := network.Dial("ears")
 	if err := ears.Subscribe("rmds.status.>"); err != nil {
 		t.Fatal(err)
@@ -247,6 +248,7 @@ var ordinary = []byte{
 // play runs a script against a new node, and returns it at rest. It belongs into a bubble.
 func play(t *testing.T, b []byte) *target {
 	g := newTarget(t)
+	time.Sleep(time.Second) // until its claim to its name stands: before, it takes nothing
 	synctest.Wait()
 	for s := (&script{b: b}); len(s.b) > 0; {
 		subject, frame := s.frame(g)
