@@ -92,6 +92,8 @@ func newFakes(t *testing.T) *fakes {
 			return fakeID(number(node), 's'), fakeID(number(node), 'r'), true
 		},
 		Ask:     func() {},
+		Deaf:    func(string) string { return "" },
+		Batches: wire.KnownVersions(),
 		OwnerOf: func(id store.ID) (string, bool) { return fakeName(int(binary.BigEndian.Uint64(id[8:]))), true },
 		Event:   func(Event) {},
 	}, &memoryLog{positions: map[store.ID]store.Position{}}, f.answers)
