@@ -2,8 +2,6 @@ package plugins
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/getevo/rmds-router/plugins/internal/screen"
@@ -21,18 +19,13 @@ type edition struct {
 	pool   *pool
 }
 
-// prepare reads, checks and compiles the module in the plugin's file and makes the first instance, which shows that it works. Nothing is left of one that does not.
-func (p *Plugin) prepare(ctx context.Context, number uint64) (*edition, error) {
-	module, err := p.config.readModule()
-	if err != nil {
-		return nil, err
-	}
-	info, err := screen.Module(module)
+// prepare checks and compiles a module of the plugin and makes the first instance, which shows that it works. Nothing is left of one that does not.
+func (p *Plugin) prepare(ctx context.Context, module *source, number uint64) (*edition, error) {
+	info, err := screen.Module(module.bytes)
 	if err != nil {
 		return nil, p.config.problem(ErrModule, "%v", err)
 	}
-	sum := sha256.Sum256(module)
-	e := &edition{plugin: p, number: number, sha256: hex.EncodeToString(sum[:]), memory: p.config.withModuleDefaults(info.GoGuest, false).Limits.Memory}
+	e := &edition{plugin: p, number: number, sha256: module.digest(), memory: p.config.withModuleDefaults(info.GoGuest, false).Limits.Memory}
 	if e.guest, err = p.host.compile(ctx, p.config, e.memory, module); err != nil {
 		return nil, err
 	}
@@ -122,10 +115,11 @@ func (p *Plugin) Reload(ctx context.Context) (changed bool, err error) {
 	}
 	defer p.host.loads.Done()
 	old := p.current.Load()
-	if sum, err := p.config.digest(); err != nil || sum == old.sha256 {
+	module, err := p.config.readModule()
+	if err != nil || module.digest() == old.sha256 {
 		return false, err
 	}
-	e, err := p.prepare(ctx, old.number+1)
+	e, err := p.prepare(ctx, module, old.number+1)
 	if err != nil {
 		return false, err
 	}
@@ -141,16 +135,6 @@ func (p *Plugin) Reload(ctx context.Context) (changed bool, err error) {
 	p.log.Info().Uint64("edition", e.number).Str("sha256", e.sha256).Msg("a new version of the plugin is at work")
 	old.close(ctx)
 	return true, nil
-}
-
-// digest is the sha256 of the plugin's file as it is now.
-func (c Config) digest() (string, error) {
-	module, err := c.readModule()
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(module)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // String lists what the kind has, as the names of exports.

@@ -2,8 +2,6 @@ package plugins
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -35,25 +33,24 @@ type Function struct {
 // Inspect reads a module without running any of it. The error is one line that names the file and what is wrong.
 func Inspect(ctx context.Context, file string) (*Module, error) {
 	at := Config{Name: "file", File: file}
-	b, err := at.readModule()
+	module, err := at.readModule()
 	if err != nil {
 		return nil, err
 	}
-	info, err := screen.Module(b)
+	info, err := screen.Module(module.bytes)
 	if err != nil {
 		return nil, at.problem(ErrModule, "%v", err)
 	}
-	if _, err := meter.Rewrite(b); err != nil { // also keeps what would kill the compiler away from it
+	if _, err := meter.Rewrite(module.bytes); err != nil { // also keeps what would kill the compiler away from it
 		return nil, at.problem(ErrModule, "%v", err)
 	}
 	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	defer runtime.Close(ctx)
-	compiled, err := runtime.CompileModule(ctx, b)
+	compiled, err := runtime.CompileModule(ctx, module.bytes)
 	if err != nil {
 		return nil, at.problem(ErrModule, "%v", err)
 	}
-	sum := sha256.Sum256(b)
-	m := &Module{Size: int64(len(b)), SHA256: hex.EncodeToString(sum[:]), Go: info.GoGuest}
+	m := &Module{Size: int64(len(module.bytes)), SHA256: module.digest(), Go: info.GoGuest}
 	for _, memory := range compiled.ExportedMemories() {
 		m.Memory = int64(memory.Min()) * page
 		if maximum, bounded := memory.Max(); bounded {

@@ -41,7 +41,11 @@ func (h *Host) Load(ctx context.Context, c Config) (*Plugin, error) {
 	if c.Allow.KV {
 		p.overlay = newOverlay(func() { p.current.Load().pool.renew() })
 	}
-	e, err := p.prepare(ctx, 1)
+	module, err := c.readModule()
+	if err != nil {
+		return nil, err
+	}
+	e, err := p.prepare(ctx, module, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +54,17 @@ func (h *Host) Load(ctx context.Context, c Config) (*Plugin, error) {
 	return p, nil
 }
 
+// source is a module as its file holds it.
+type source struct {
+	bytes []byte
+	sum   [sha256.Size]byte
+}
+
+// digest is the sha256 in hexadecimal.
+func (s *source) digest() string { return hex.EncodeToString(s.sum[:]) }
+
 // readModule reads the file and checks it against the pin.
-func (c Config) readModule() ([]byte, error) {
+func (c Config) readModule() (*source, error) {
 	f, err := os.Open(c.File)
 	if err != nil {
 		var path *os.PathError
@@ -65,19 +78,20 @@ func (c Config) readModule() ([]byte, error) {
 	if err != nil {
 		return nil, c.problem(ErrFile, "cannot be read: %v", err)
 	}
-	if sum := sha256.Sum256(module); c.SHA256 != "" && !strings.EqualFold(c.SHA256, hex.EncodeToString(sum[:])) {
-		return nil, c.problem(ErrPin, "has sha256 %s, but the configuration pins %s", hex.EncodeToString(sum[:]), strings.ToLower(c.SHA256))
+	s := &source{module, sha256.Sum256(module)}
+	if c.SHA256 != "" && !strings.EqualFold(c.SHA256, s.digest()) {
+		return nil, c.problem(ErrPin, "has sha256 %s, but the configuration pins %s", s.digest(), strings.ToLower(c.SHA256))
 	}
-	return module, nil
+	return s, nil
 }
 
 // compile makes the guest, through the cache if there is one. What is wrong with the cache never keeps a good module from loading.
-func (h *Host) compile(ctx context.Context, c Config, memory int64, module []byte) (*guest, error) {
-	metered, err := meter.Rewrite(module)
+func (h *Host) compile(ctx context.Context, c Config, memory int64, module *source) (*guest, error) {
+	metered, err := meter.Rewrite(module.bytes)
 	if err != nil {
 		return nil, c.problem(ErrModule, "%v", err)
 	}
-	defer h.compiles.lock(sha256.Sum256(module))()
+	defer h.compiles.lock(module.sum)()
 	g, err := compile(ctx, metered, memory, h.options.CacheDir)
 	if err != nil && h.options.CacheDir != "" {
 		cacheErr := err
