@@ -49,8 +49,8 @@ The whole matrix takes about five minutes, with --quick less than one.`,
 }
 
 func (f *benchFlags) run(cmd *cobra.Command) error {
-	if f.output != "table" && f.output != "json" {
-		return usage("--output %q is neither table nor json", f.output)
+	if err := tableOrJSON(f.output); err != nil {
+		return err
 	}
 	modes, err := parseModes(f.modes)
 	if err != nil {

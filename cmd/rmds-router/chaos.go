@@ -52,8 +52,8 @@ wait. It listens only on this machine, and nothing is left running. An hour take
 }
 
 func (f *chaosFlags) run(cmd *cobra.Command) error {
-	if f.output != "table" && f.output != "json" {
-		return usage("--output %q is neither table nor json", f.output)
+	if err := tableOrJSON(f.output); err != nil {
+		return err
 	}
 	if f.duration <= 0 {
 		return usage("--for %s is not a time above zero", f.duration)

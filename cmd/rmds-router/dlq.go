@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -41,23 +39,6 @@ func (f *dlqFlags) filters(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.channel, "channel", "", "only those of this channel")
 	cmd.Flags().StringVar(&f.sender, "sender", "", "only those that this node sent")
 	cmd.Flags().StringVar(&f.input, "input", "", "only those that this input read")
-}
-
-func outputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", "table", "table or json")
-}
-
-func tableOrJSON(output string) error {
-	if output != "table" && output != "json" {
-		return usage("--output %q is neither table nor json", output)
-	}
-	return nil
-}
-
-func indented(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(value)
 }
 
 func newDLQList(s *shared) *cobra.Command {

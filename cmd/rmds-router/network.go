@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -25,8 +24,8 @@ func newListCommand[T any](s *shared, use, short string, get func(context.Contex
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return usage("--output %q is neither table nor json", output)
+			if err := tableOrJSON(output); err != nil {
+				return err
 			}
 			client, err := s.client()
 			if err != nil {
@@ -39,16 +38,14 @@ func newListCommand[T any](s *shared, use, short string, get func(context.Contex
 				return err
 			}
 			if output == "json" {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(list)
+				return indented(cmd.OutOrStdout(), list)
 			}
 			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			table(t, list)
 			return t.Flush()
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	outputFlag(cmd, &output)
 	return cmd
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -145,18 +144,15 @@ func newPluginInspect() *cobra.Command {
 		Short: "Show what a module imports and exports, its memory and its sha256, without running it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := tableOrJSON(output); err != nil {
+				return err
+			}
 			info, err := router.InspectPlugin(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			switch output {
-			case "json":
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(info)
-			case "table":
-			default:
-				return usage("--output %q is neither table nor json", output)
+			if output == "json" {
+				return indented(cmd.OutOrStdout(), info)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintf(w, "size\t%d bytes\nsha256\t%s\nmemory\t%d KiB at the start\n", info.Size, info.SHA256, info.Memory>>10)
@@ -169,7 +165,7 @@ func newPluginInspect() *cobra.Command {
 			return w.Flush()
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	outputFlag(cmd, &output)
 	return cmd
 }
 

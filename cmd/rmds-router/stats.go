@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -23,8 +22,8 @@ func newStatsCommand(s *shared) *cobra.Command {
 		Short: "Show the state and the accounts of a running router",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return usage("--output %q is neither table nor json", output)
+			if err := tableOrJSON(output); err != nil {
+				return err
 			}
 			client, err := s.client()
 			if err != nil {
@@ -37,14 +36,12 @@ func newStatsCommand(s *shared) *cobra.Command {
 				return err
 			}
 			if output == "json" {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(status)
+				return indented(cmd.OutOrStdout(), status)
 			}
 			return printStats(cmd.OutOrStdout(), status)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	outputFlag(cmd, &output)
 	return cmd
 }
 
