@@ -15,14 +15,15 @@ const claimWithin = 150 * time.Millisecond
 // answerAgain is the least time between two proofs of life that nothing but proofs of life ask for.
 const answerAgain = time.Second
 
-// claim is an instance's claim to its node id. The membership goroutine alone changes it, under Node.mu; fenced and claiming are there
-// for everyone.
+// claim is an instance's claim to its node id. The membership goroutine alone changes it, under Node.mu; Node.fenced and Node.claimed are
+// there for everyone.
 //
 // Every instance asks, when it connects, whether another one has its id. A live instance answers with the asker's run, so a frame of a dead
 // one that comes late proves nothing: a restart is never taken for a clone. The better claim goes on, the other instance is fenced; equal claims fence both.
 // A fenced instance goes on to say that it is there, so that both know when the conflict ends: with a goodbye, or with silence.
 type claim struct {
 	level      uint8 // see wire.MaxClaim; it stays as it is while there is a rival
+	asking     bool  // the first claim is being made
 	rival      *rival
 	answeredAt time.Duration
 }
@@ -52,21 +53,23 @@ func (n *Node) Conflict() string {
 	return fmt.Sprintf("another instance of node %s runs on store %s; %s. Stop one of them, or give it another id", n.id, hex.EncodeToString(c.rival.store[:]), why)
 }
 
-// quiet tells whether nothing may be sent to others or taken from them.
-func (n *Node) quiet() bool { return n.fenced.Load() || n.claiming.Load() }
+// quiet tells whether nothing may be sent to others or taken from them. That an instance has no claim yet counts, however short it has been
+// connected: what it said before it asked, the others would go by.
+func (n *Node) quiet() bool { return n.fenced.Load() || !n.claimed.Load() }
 
 // standsBack tells whether nothing may be taken from a node: what this one has for itself is taken until it is known to be fenced.
 func (n *Node) standsBack(from string) bool {
-	return n.fenced.Load() || from != n.id && n.claiming.Load()
+	return n.fenced.Load() || from != n.id && !n.claimed.Load()
 }
 
 // stake begins to claim the node id: it asks who else has it, and waits for the answer.
 func (n *Node) stake(t *ticks) {
 	n.mu.Lock()
-	begin := n.claim.level == 0 && n.claim.rival == nil && n.connected.Load() && !n.claiming.Load()
+	c := &n.claim
+	begin := c.level == 0 && c.rival == nil && n.connected.Load() && !c.asking
+	c.asking = c.asking || begin
 	n.mu.Unlock()
 	if begin {
-		n.claiming.Store(true)
 		t.claim.Reset(claimWithin)
 	}
 }
@@ -75,12 +78,13 @@ func (n *Node) stake(t *ticks) {
 func (n *Node) staked() {
 	n.mu.Lock()
 	won := n.claim.rival == nil && n.connected.Load()
+	n.claim.asking = false
 	if won {
 		n.claim.level = max(n.claim.level, 1)
 	}
 	n.mu.Unlock()
-	n.claiming.Store(false)
 	if won {
+		n.claimed.Store(true)
 		n.announce(false)
 		n.reconcileAll()
 	}

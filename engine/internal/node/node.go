@@ -48,7 +48,7 @@ type Node struct {
 	claim     claim
 
 	fenced    atomic.Bool // another instance with this node's id is in the right, or none is
-	claiming  atomic.Bool // it is not known yet whether there is one
+	claimed   atomic.Bool // it is known that there was none when this one first connected
 	settled   atomic.Bool
 	connected atomic.Bool
 	serial    atomic.Uint64
