@@ -163,7 +163,7 @@ func (n *Node) stands(a *wire.Announcement, t *ticks) bool {
 		return true
 	}
 	if a.Ask {
-		t.answer.Reset(jitter(answerWithin / 2))
+		t.answerSoon()
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

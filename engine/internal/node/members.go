@@ -40,7 +40,7 @@ func (n *Node) hear(h heard, t *ticks) {
 		n.ask()
 	}
 	if h.announcement.Ask {
-		t.answer.Reset(jitter(answerWithin / 2))
+		t.answerSoon()
 	}
 	switch change {
 	case membership.Nothing:
@@ -49,7 +49,7 @@ func (n *Node) hear(h heard, t *ticks) {
 		}
 	case membership.Appeared:
 		n.limiter.info(n.log.With().Str("node", p.Node).Logger(), "online", "a node is online")
-		t.answer.Reset(jitter(answerWithin / 2)) // it may have missed us
+		t.answerSoon() // it may have missed us
 	case membership.Gone:
 		n.limiter.info(n.log.With().Str("node", p.Node).Logger(), "goodbye", "a node said goodbye")
 	case membership.Restarted, membership.Altered:

@@ -239,6 +239,7 @@ func (n *Node) run() {
 		case <-ticks.claim.C:
 			n.staked()
 		case <-ticks.answer.C:
+			ticks.due = false
 			n.announce(false)
 		case <-ticks.keepalive.C:
 			ticks.keepalive.Reset(jitter(n.opt.Keepalive))
@@ -258,6 +259,16 @@ func (n *Node) run() {
 type ticks struct {
 	keepalive, broadcast, answer, claim *time.Timer
 	second                              *time.Ticker
+	due                                 bool // an answer is
+}
+
+// answerSoon makes this node announce itself shortly. It does not put off an answer that is due already: whoever asks all the time
+// would keep it from everybody.
+func (t *ticks) answerSoon() {
+	if !t.due {
+		t.due = true
+		t.answer.Reset(jitter(answerWithin / 2))
+	}
 }
 
 func newTicks(o Options) *ticks {
