@@ -49,7 +49,7 @@ type Start uint8
 const (
 	// StartOpen begins at the oldest message kept for readers yet to come, else with what is sent from now on. The default.
 	StartOpen = Start(store.StartOpen)
-	// StartHead begins with what is sent from now on.
+	// StartHead begins with what is sent from now on. Nothing is kept for readers yet to come, so none can be too many.
 	StartHead = Start(store.StartHead)
 	// StartAll begins at the oldest message still in the log.
 	StartAll = Start(store.StartAll)

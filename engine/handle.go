@@ -233,7 +233,7 @@ func (c *Connection) effects(e Effects, cause *Message) (segments []store.Segmen
 		}
 		state, delayed = append(state, change), true
 	}
-	segments, err = c.node.Outbox().Segments(emits, !c.node.Settled())
+	segments, err = c.node.Outbox().Segments(emits)
 	if err != nil {
 		if errors.Is(err, outbox.ErrTooLarge) {
 			return nil, nil, false, fmt.Errorf("%w: %w", ErrTooLarge, err)

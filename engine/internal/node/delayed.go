@@ -153,7 +153,7 @@ func (n *Node) commitDue(list []due) error {
 		}
 	}
 	var err error
-	if tx.Segments, err = n.out.Segments(emits, !n.Settled()); err != nil {
+	if tx.Segments, err = n.out.Segments(emits); err != nil {
 		return fmt.Errorf("send delayed emits: %w", err)
 	}
 	if err := n.store.Do(&tx); err != nil {

@@ -67,6 +67,9 @@ func (n *Node) enter(j Join) {
 	n.mu.Lock()
 	n.joins[j.Channel] = &j
 	n.mu.Unlock()
+	if j.Start == store.StartHead && !j.Own { // a reader that is this node itself starts where it joined, and is put on record after that
+		n.ahead.Store(j.Channel, true)
+	}
 	if planted.AckUnconsumed && j.Role&wire.Reader != 0 {
 		_ = n.Attach(j.Channel, func(context.Context, *inbox.Delivery) inbox.Verdict { return inbox.Verdict{Kind: inbox.Ack} })
 	}
@@ -96,6 +99,7 @@ func (n *Node) Leave(channel string) error {
 	n.mu.Lock()
 	delete(n.joins, channel)
 	n.mu.Unlock()
+	n.ahead.Delete(channel)
 	n.in.Detach(channel)
 	var changes []store.Join
 	for _, old := range n.store.Joins() {

@@ -297,6 +297,7 @@ func (n *Node) leaveKicked(joins []wire.OpenChannel, e store.AuditEntry) error {
 		n.mu.Lock()
 		delete(n.joins, own.Channel)
 		n.mu.Unlock()
+		n.ahead.Delete(own.Channel)
 		n.in.Detach(own.Channel)
 		own.Ended = true
 		tx.Joins = append(tx.Joins, own)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -305,12 +306,25 @@ func (n *Node) look() {
 		}
 		n.reconcile(p)
 	}
-	if settled {
-		n.closeMarks(heads)
-	}
+	n.closeMarks(heads, settled)
 }
 
-func (n *Node) closeMarks(heads map[string]store.Head) {
+// keeps tells whether what is sent on a channel is kept for readers that are not known yet.
+func (n *Node) keeps(channel string, readers bool) bool {
+	if readers && n.settled.Load() {
+		return false
+	}
+	_, ahead := n.ahead.Load(channel)
+	return !ahead
+}
+
+// closeMarks ends the keeping of messages for readers unknown: where there is a reader, once membership is settled; where none would be given
+// them, at once.
+func (n *Node) closeMarks(heads map[string]store.Head, settled bool) {
+	marked := slices.ContainsFunc(slices.Collect(maps.Values(heads)), func(h store.Head) bool { return h.OpenFrom > 0 })
+	if !marked {
+		return
+	}
 	readers := map[string]bool{}
 	for _, r := range n.out.Readers() {
 		if !r.Ended {
@@ -320,11 +334,12 @@ func (n *Node) closeMarks(heads map[string]store.Head) {
 	var tx store.Tx
 	for name, head := range heads {
 		now, _ := n.store.Head(name)
-		if head.OpenFrom > 0 && now.OpenFrom == head.OpenFrom && readers[name] {
+		_, ahead := n.ahead.Load(name)
+		if head.OpenFrom > 0 && now.OpenFrom == head.OpenFrom && (ahead || settled && readers[name] && n.settled.Load()) {
 			tx.Closed = append(tx.Closed, name)
 		}
 	}
-	if len(tx.Closed) > 0 && n.settled.Load() {
+	if len(tx.Closed) > 0 {
 		n.store.Submit(&tx)
 	}
 }

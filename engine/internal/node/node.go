@@ -50,6 +50,7 @@ type Node struct {
 	fenced    atomic.Bool // another instance with this node's id is in the right, or none is
 	claimed   atomic.Bool // it is known that there was none when this one first connected
 	settled   atomic.Bool
+	ahead     sync.Map // by channel, of the joins: those whose new readers begin with what comes
 	connected atomic.Bool
 	serial    atomic.Uint64
 	heard     chan heard
@@ -130,7 +131,7 @@ func Open(o Options) (*Node, error) {
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent, Batches: o.Batches, Suspension: o.RetryInterval},
-		n.store, pub, func() bool { return !n.settled.Load() }, func() int64 { return n.opt.Wall().UnixMilli() })
+		n.store, pub, n.keeps, func() int64 { return n.opt.Wall().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
 		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, Deaf: n.deaf, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil, Batches: o.Batches}, n.store, pub)
 	if err := n.connect(); err != nil {

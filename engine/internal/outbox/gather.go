@@ -31,10 +31,10 @@ const stampEvery = 32
 type gatherer struct {
 	log    Log
 	ledger *ledger
-	open   func(channel string) bool // membership is unsettled: keep messages for readers yet to come
-	wall   func() int64              // Unix milliseconds
-	soft   bool                      // a queue at its limit does not refuse: stored makes room
-	stored func([]store.Segment)     // called on the writer's goroutine after segments were stored, if soft
+	keep   func(channel string, readers bool) bool // what is sent is kept for readers yet to come
+	wall   func() int64                            // Unix milliseconds
+	soft   bool                                    // a queue at its limit does not refuse: stored makes room
+	stored func([]store.Segment)                   // called on the writer's goroutine after segments were stored, if soft
 
 	mu    sync.Mutex
 	group *group        // being filled; nil when there is none
@@ -88,7 +88,7 @@ func (g *gatherer) add(ctx context.Context, channel string, messages []wire.Mess
 	if g.log.Short() {
 		poke(g.ledger.hurry)
 	}
-	keep := !readers || g.open(channel)
+	keep := g.keep(channel, readers)
 	g.mu.Lock()
 	for g.group != nil && g.group.full {
 		taken := g.taken

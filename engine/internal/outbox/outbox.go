@@ -46,12 +46,12 @@ type streamKey struct {
 	scope  string
 }
 
-// New returns an outbox over a log. Unsettled tells whether readers may exist that are not known yet; wall is the wall clock in
-// Unix milliseconds. Close must be called.
-func New(o Options, log Log, pub Publisher, unsettled func() bool, wall func() int64) *Outbox {
+// New returns an outbox over a log. Keep tells whether what is sent on a channel, which has readers or none, is to be kept for readers that
+// are not known yet; wall is the wall clock in Unix milliseconds. Close must be called.
+func New(o Options, log Log, pub Publisher, keep func(channel string, readers bool) bool, wall func() int64) *Outbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Outbox{opt: o, log: log, pub: pub, ledger: newLedger(log, o.MaxPerReceiver), streams: map[streamKey]*stream{}, start: time.Now(), ctx: ctx, cancel: cancel}
-	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, open: func(string) bool { return unsettled() }, wall: wall}
+	b.gather = &gatherer{log: log, ledger: b.ledger, soft: o.Overflow != Reject, stored: b.overflow, keep: keep, wall: wall}
 	b.blocks = &blocks{log: log, now: b.now}
 	b.done.Go(b.flush)
 	b.done.Go(b.keepHouse)
@@ -100,7 +100,7 @@ type Emit struct {
 }
 
 // Segments encodes emits for a Tx and books them past the queue limit. On failure of the Tx call Release with them.
-func (b *Outbox) Segments(emits []Emit, unsettled bool) ([]store.Segment, error) {
+func (b *Outbox) Segments(emits []Emit) ([]store.Segment, error) {
 	var segments []store.Segment
 	engine, wall := b.log.Now(), b.gather.wall()
 	for i := 0; i < len(emits); {
@@ -124,7 +124,7 @@ func (b *Outbox) Segments(emits []Emit, unsettled bool) ([]store.Segment, error)
 			b.Release(segments)
 			return nil, err
 		}
-		segments = append(segments, store.Segment{Channel: channel, Count: w.Count(), Body: w.Bytes(), Earliest: w.Earliest(), Latest: w.Latest(), Open: unsettled || !readers})
+		segments = append(segments, store.Segment{Channel: channel, Count: w.Count(), Body: w.Bytes(), Earliest: w.Earliest(), Latest: w.Latest(), Open: b.gather.keep(channel, readers)})
 	}
 	return segments, nil
 }

@@ -26,7 +26,7 @@ func (nowhere) MaxPayload() int              { return 0 }
 // TestStreamsOfAbsentReadersEnd: a reader that is away, or reads nothing any more, costs no goroutine for long; one that is there does.
 func TestStreamsOfAbsentReadersEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(Options{Node: "me", MaxInFlight: 1, MaxBytes: 1, AckTimeout: time.Second, Event: func(Event) {}}, &quietLog{}, nowhere{}, func() bool { return false }, func() int64 { return 0 })
+		b := New(Options{Node: "me", MaxInFlight: 1, MaxBytes: 1, AckTimeout: time.Second, Event: func(Event) {}}, &quietLog{}, nowhere{}, func(string, bool) bool { return false }, func() int64 { return 0 })
 		defer b.Abort()
 		before := runtime.NumGoroutine()
 		const readers = 3000
