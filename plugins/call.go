@@ -27,31 +27,41 @@ const effectOverhead = 64
 // call is what one call of a guest reads and what it leaves behind. It belongs to an instance and is used again, so that an average call
 // allocates nothing until it has effects. Everything the guest hands over is copied into the arena and kept as spans of it.
 type call struct {
+	progress
+	buffers
+}
+
+// progress is what starts anew with each call.
+type progress struct {
 	entry entry
 	msg   *Message // nil without a message
 
-	arena    []byte
-	own      []byte // the instance's arena, while arena is the copy that was handed over
 	overhead int64
-	emits    []emitted
-	latest   string // the latest channel emitted to, kept because the next is mostly the same
-	headers  []pair // of all emits, in order; those from pending on wait for the next emit
-	pending  int
+	pending  int // headers from here on wait for the next emit
 	ttl      time.Duration
 	delay    time.Duration
 
 	body, channel       span
 	bodySet, channelSet bool
-	changes             []pair // set_header, in order
-	writes              writes
 
 	retryAfter time.Duration
 	offers     Kind // what opt(OptOffers) said; 0 if it did not
 	reason     string
-	logged     int    // bytes of log text
-	scratch    []byte // an encoded header block
+	logged     int // bytes of log text
 	encoded    bool
 	stateErr   error // the store failed under a read
+}
+
+// buffers keep their memory from one call to the next.
+type buffers struct {
+	arena   []byte
+	own     []byte // the instance's arena, while arena is the copy that was handed over
+	emits   []emitted
+	latest  string // the latest channel emitted to, kept because the next is mostly the same
+	headers []pair // of all emits, in order
+	changes []pair // set_header, in order
+	writes  writes
+	scratch []byte // an encoded header block
 }
 
 type span struct{ from, n int }
@@ -72,21 +82,22 @@ type emitted struct {
 const keepBuffer = 1 * mib
 
 func (c *call) reset(e entry, m *Message) {
-	if c.own != nil {
-		c.arena = c.own
+	c.progress = progress{entry: e, msg: m}
+	c.buffers.reset()
+}
+
+func (b *buffers) reset() {
+	if b.own != nil {
+		b.arena, b.own = b.own, nil
 	}
-	if cap(c.arena) > keepBuffer {
-		c.arena = nil
+	if cap(b.arena) > keepBuffer {
+		b.arena = nil
 	}
-	if cap(c.scratch) > keepBuffer {
-		c.scratch = nil
+	if cap(b.scratch) > keepBuffer {
+		b.scratch = nil
 	}
-	c.writes.reset()
-	*c = call{
-		entry: e, msg: m,
-		arena: c.arena[:0], emits: c.emits[:0], latest: c.latest, headers: c.headers[:0], changes: c.changes[:0], scratch: c.scratch[:0],
-		writes: c.writes,
-	}
+	b.arena, b.emits, b.headers, b.changes, b.scratch = b.arena[:0], b.emits[:0], b.headers[:0], b.changes[:0], b.scratch[:0]
+	b.writes.reset()
 }
 
 // fits tells whether n more bytes of effects stay within the limit.
@@ -115,15 +126,15 @@ func (c *call) headerBlock() []byte {
 	return c.scratch
 }
 
-// effects hands over what the call wants done, in one copy that nothing else refers to. The spans point into it from then on. If there is one emit, it lies in the
-// turn that comes with it, which is nil otherwise.
-func (c *call) effects() (e Effects, t *turn) {
+// effects hands over what the call wants done, in one copy that nothing else refers to. The spans point into it from then on. A stateful plugin's only
+// emit lies in the turn that comes with it, which is nil otherwise.
+func (c *call) effects(stateful bool) (e Effects, t *turn) {
 	if len(c.arena) == 0 && len(c.writes.list) == 0 {
 		return Effects{}, nil
 	}
 	c.own, c.arena = c.arena, bytes.Clone(c.arena)
 	if len(c.emits) > 0 {
-		if len(c.emits) == 1 {
+		if len(c.emits) == 1 && stateful {
 			t = &turn{}
 			e.Emits = t.emit[:]
 		} else {

@@ -100,7 +100,7 @@ type Edition struct {
 // Edition is the one that new calls go to.
 func (p *Plugin) Edition() Edition {
 	e := p.current.Load()
-	return Edition{Number: e.number, SHA256: e.sha256, Memory: e.memory, Pool: cap(e.pool.slots)}
+	return Edition{Number: e.number, SHA256: e.sha256, Memory: e.memory, Pool: e.pool.size}
 }
 
 // Reload reads the plugin's file again and puts the module in it to work: it is compiled, started and asked for its health beside the one that runs; then

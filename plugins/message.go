@@ -87,7 +87,7 @@ func (o *Outcome) Release() {
 
 // Void tells whether an earlier outcome's commit failed, so that this one must not be committed and its message has to be called again. Ask it in the
 // order of commits: before the transaction, with no earlier Settle outstanding that might still fail.
-func (o *Outcome) Void() bool { return o.turn != nil && o.turn.isVoid() }
+func (o *Outcome) Void() bool { return o.turn != nil && o.turn.void.Load() }
 
 // Effects are what a call wants done. Bytes are the caller's: nothing else refers to them.
 type Effects struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // overlay keeps what calls of one plugin wrote and nobody committed yet. Calls take turns: one begins, issues its outcome, and releases the turn when the
@@ -13,8 +14,9 @@ import (
 type overlay struct {
 	free chan struct{} // holds one token while no call has the turn
 
+	failed atomic.Uint64 // failures so far: a call that began before the latest is void
+
 	mu     sync.Mutex
-	failed uint64 // failures so far: a call that began before the latest is void
 	queue  []*turn
 	keys   map[string][]version
 	sorted []string // the keys of keys, in order, unless stale
@@ -34,9 +36,9 @@ type turn struct {
 	o        *overlay
 	keys     []string
 	settled  bool // told by Settle
-	released bool
-	void     bool
-	emit     [1]Emit // room for the only emit of a call, so that it costs no memory of its own
+	released atomic.Bool
+	void     atomic.Bool // set under the overlay's lock
+	emit     [1]Emit     // room for the only emit of a call, so that it costs no memory of its own
 }
 
 func newOverlay(onFail func()) *overlay {
@@ -48,15 +50,18 @@ func newOverlay(onFail func()) *overlay {
 // begin waits for the turn, until ctx ends or closed is closed; age must be handed to issue.
 func (o *overlay) begin(ctx context.Context, closed <-chan struct{}) (age uint64, err error) {
 	select {
+	case <-o.free: // mostly, and much cheaper than to wait for three things
+		return o.failed.Load(), nil
+	default:
+	}
+	select {
 	case <-o.free:
+		return o.failed.Load(), nil
 	case <-closed:
 		return 0, ErrClosed
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.failed, nil
 }
 
 // issue ends a call with an unused turn: its writes become visible to later ones. A call that a failure overtook issues nothing, and is void.
@@ -67,8 +72,8 @@ func (o *overlay) issue(t *turn, age uint64, changes []StateChange) {
 	for _, c := range changes {
 		t.keys = append(t.keys, string(c.Key))
 	}
-	if age != o.failed {
-		t.void = true
+	if age != o.failed.Load() {
+		t.void.Store(true)
 		return
 	}
 	o.queue = append(o.queue, t)
@@ -80,19 +85,9 @@ func (o *overlay) issue(t *turn, age uint64, changes []StateChange) {
 	}
 }
 
-func (t *turn) isVoid() bool {
-	t.o.mu.Lock()
-	defer t.o.mu.Unlock()
-	return t.void
-}
-
 // release lets the next call begin.
 func (t *turn) release() {
-	t.o.mu.Lock()
-	again := t.released
-	t.released = true
-	t.o.mu.Unlock()
-	if !again {
+	if !t.released.Swap(true) {
 		t.o.free <- struct{}{}
 	}
 }
@@ -104,7 +99,7 @@ func (t *turn) settle(err error) {
 	failed := false
 	switch {
 	case t.settled:
-	case t.void:
+	case t.void.Load():
 		for _, key := range t.keys { // in case the caller committed it all the same
 			o.cache.remove(key)
 		}
@@ -148,13 +143,13 @@ func (o *overlay) advance() {
 
 // fail makes t, every turn behind it, and the call under way void.
 func (o *overlay) fail(t *turn) {
-	o.failed++
+	o.failed.Add(1)
 	at := slices.Index(o.queue, t)
 	for _, gone := range o.queue[at:] {
-		gone.void = true
+		gone.void.Store(true)
 	}
 	for key, versions := range o.keys {
-		i := slices.IndexFunc(versions, func(v version) bool { return v.by.void })
+		i := slices.IndexFunc(versions, func(v version) bool { return v.by.void.Load() })
 		switch {
 		case i == 0:
 			delete(o.keys, key)

@@ -74,9 +74,7 @@ func (p *Plugin) Tick(ctx context.Context, now time.Time) Outcome {
 // do makes one call and turns it into an outcome.
 func (p *Plugin) do(ctx context.Context, e entry, m *Message, argument uint64) Outcome {
 	if p.overlay == nil {
-		o := p.call(ctx, e, m, argument)
-		o.turn = nil
-		return o
+		return p.call(ctx, e, m, argument)
 	}
 	age, err := p.overlay.begin(ctx, p.closed)
 	if err != nil {
@@ -208,7 +206,7 @@ func (in *instance) outcome(e entry, code int32, err error) Outcome {
 		return o
 	}
 	o.RetryAfter = 0
-	o.Effects, o.turn = c.effects()
+	o.Effects, o.turn = c.effects(in.p.overlay != nil)
 	if e == entryFilter && o.Verdict == Pass {
 		c.modified(&o)
 	}

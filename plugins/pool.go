@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,77 +14,125 @@ const (
 	longestPause      = 5 * time.Second
 )
 
-// pool holds a plugin's instances: at most as many as it has slots, one call in each.
+// pool holds a plugin's instances: at most as many as it has slots, one call in each. A call takes a slot; those that find none queue.
 type pool struct {
-	slots   chan struct{} // a token for every call that may run now
+	size    int
 	closing chan struct{}
+	empty   chan struct{} // closed when the pool is closing and every slot is free
 	build   func(age uint64) (*instance, error)
 	lost    func() // called for every instance thrown away
 
 	mu     sync.Mutex
+	free   int             // slots
+	queue  []chan struct{} // of calls that wait for a slot; each is closed when its call has one
 	made   map[*instance]struct{}
 	idle   []*instance // most recently used last
 	age    uint64      // instances made before the latest renewal are not used again
 	faults int         // in a row
 	pause  time.Time   // no new instance before
+	closed bool
 }
 
 func newPool(size int, build func(age uint64) (*instance, error), lost func()) *pool {
-	p := &pool{
-		slots: make(chan struct{}, size), closing: make(chan struct{}), build: build, lost: lost,
+	return &pool{
+		size: size, free: size, closing: make(chan struct{}), empty: make(chan struct{}), build: build, lost: lost,
 		made: make(map[*instance]struct{}),
 	}
-	for range size {
-		p.slots <- struct{}{}
-	}
-	return p
 }
 
-// slot waits for leave to call.
+// slot waits for leave to call; giveSlot must follow.
 func (p *pool) slot(ctx context.Context) error {
-	select {
-	case <-p.slots:
+	p.mu.Lock()
+	ready := p.enter()
+	p.mu.Unlock()
+	return p.await(ctx, ready)
+}
+
+// enter takes a free slot, or a place in the queue, which await waits in. Under mu.
+func (p *pool) enter() (ready chan struct{}) {
+	if p.free > 0 && !p.closed {
+		p.free--
 		return nil
-	default:
+	}
+	ready = make(chan struct{})
+	p.queue = append(p.queue, ready)
+	return ready
+}
+
+func (p *pool) await(ctx context.Context, ready chan struct{}) (err error) {
+	if ready == nil {
+		return nil
 	}
 	select {
-	case <-p.slots:
+	case <-ready:
 		return nil
 	case <-p.closing:
-		return ErrClosed
+		err = ErrClosed
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.queue, ready); i >= 0 {
+		p.queue = slices.Delete(p.queue, i, i+1)
+	} else {
+		p.leave() // it came all the same
+	}
+	return err
+}
+
+// leave hands a slot to the call that has waited longest. Under mu.
+func (p *pool) leave() {
+	if len(p.queue) > 0 {
+		close(p.queue[0])
+		p.queue = slices.Delete(p.queue, 0, 1)
+		return
+	}
+	p.free++
+	p.drained()
+}
+
+// drained tells close when nothing runs any more. Under mu.
+func (p *pool) drained() {
+	if p.closed && p.free == p.size {
+		close(p.empty)
 	}
 }
 
 // take gives an instance to call; put must follow. An error of ctx, or ErrClosed, means that none was needed any more; another, that none could be made.
 func (p *pool) take(ctx context.Context) (*instance, error) {
-	if err := p.slot(ctx); err != nil {
-		return nil, err
+	p.mu.Lock()
+	ready := p.enter()
+	if ready != nil {
+		p.mu.Unlock()
+		if err := p.await(ctx, ready); err != nil {
+			return nil, err
+		}
+		p.mu.Lock()
 	}
 	in, age := p.pop()
+	p.mu.Unlock()
 	if in != nil {
 		return in, nil
 	}
 	if err := p.wait(ctx); err != nil {
-		p.slots <- struct{}{}
+		p.giveSlot()
 		return nil, err
 	}
 	in, err := p.build(age)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err != nil {
 		p.faulted()
-		p.slots <- struct{}{}
+		p.leave()
 		return nil, err
 	}
-	p.mu.Lock()
 	p.made[in] = struct{}{}
-	p.mu.Unlock()
 	return in, nil
 }
 
+// pop is the idle instance used last, if there is one. Under mu.
 func (p *pool) pop() (*instance, uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if len(p.idle) == 0 {
 		return nil, p.age
 	}
@@ -112,9 +161,8 @@ func (p *pool) wait(ctx context.Context) error {
 	}
 }
 
+// faulted counts a fault in a row. Under mu.
 func (p *pool) faulted() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.faults++
 	if n := p.faults - faultsBeforePause; n >= 0 {
 		p.pause = time.Now().Add(min(longestPause, firstPause<<min(n, 16)))
@@ -133,26 +181,30 @@ const (
 
 // put gives an instance back. One whose call did not come back, or that is older than the latest renewal, is thrown away.
 func (p *pool) put(in *instance, u use) {
-	if u == useFaulted {
-		p.faulted()
-	}
 	p.mu.Lock()
-	if u == useWorked {
+	switch u {
+	case useFaulted:
+		p.faulted()
+	case useWorked:
 		p.faults = 0
 	}
-	keep := u != useFaulted && u != useSpoiled && !in.spent() && in.age == p.age
-	if keep {
-		p.idle = append(p.idle, in)
+	if u == useFaulted || u == useSpoiled || in.spent() || in.age != p.age {
+		p.mu.Unlock()
+		p.discard(in) // before another takes its place and memory
+		p.giveSlot()
+		return
 	}
+	p.idle = append(p.idle, in)
+	p.leave()
 	p.mu.Unlock()
-	if !keep {
-		p.discard(in)
-	}
-	p.slots <- struct{}{}
 }
 
-// giveSlot gives back a slot that no instance was taken for.
-func (p *pool) giveSlot() { p.slots <- struct{}{} }
+// giveSlot gives back a slot that no instance is taken for.
+func (p *pool) giveSlot() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leave()
+}
 
 // renew throws away all instances: the idle ones now, those in use when they come back.
 func (p *pool) renew() {
@@ -193,19 +245,16 @@ func (p *pool) paused() time.Duration {
 
 // close allows no further call, waits for those that run, and retires the instances. When ctx ends first, the calls are ended.
 func (p *pool) close(ctx context.Context) {
+	p.mu.Lock()
+	p.closed = true
 	close(p.closing)
-	for range cap(p.slots) {
-		select {
-		case <-p.slots:
-			continue
-		default:
-		}
-		select {
-		case <-p.slots:
-		case <-ctx.Done():
-			p.strike()
-			<-p.slots
-		}
+	p.drained()
+	p.mu.Unlock()
+	select {
+	case <-p.empty:
+	case <-ctx.Done():
+		p.strike()
+		<-p.empty
 	}
 	p.mu.Lock()
 	gone := p.idle

@@ -165,8 +165,15 @@ func TestTimeLimit(t *testing.T) {
 	if w.look() || l.over() || stop.set {
 		t.Error("the limit struck between calls")
 	}
-	l.begin(-1)
-	w.look()
+	l.begin(time.Second)
+	if l.left() != time.Second {
+		t.Errorf("a call that the watchdog did not see yet has %s left", l.left())
+	}
+	l.check(time.Hour)
+	if l.check(time.Hour + time.Second - 1); l.over() {
+		t.Error("the limit struck too early")
+	}
+	l.check(time.Hour + time.Second)
 	if !l.over() || l.Err() == nil || !stop.set {
 		t.Error("the limit did not strike")
 	}

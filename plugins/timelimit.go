@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ type timeLimit struct {
 	watchdog *watchdog
 	done     chan struct{}
 	struck   atomic.Bool
-	ends     atomic.Int64 // monotonic nanoseconds at which the call under way must end; 0 between calls, overdue once it did not
+	ends     atomic.Int64 // 0 between calls; see begin, check and overdue
 	late     bool         // a call ended just as the limit struck
 
 	mu   sync.Mutex
@@ -47,9 +48,10 @@ func (t *timeLimit) arm(stop api.MutableGlobal) {
 	}
 }
 
-// begin starts the clock of a call.
+// begin starts a call that may take so long. Its time counts from the watchdog's next look: to ask the clock would cost a short call more than all
+// else here.
 func (t *timeLimit) begin(d time.Duration) {
-	t.ends.Store(int64(monotonic() + d))
+	t.ends.Store(-int64(max(1, d)))
 	t.watchdog.rouse()
 }
 
@@ -60,15 +62,21 @@ func (t *timeLimit) end() {
 	}
 }
 
-const overdue = -1
+// overdue stands in place of the end of a call that passed it.
+const overdue = math.MinInt64
 
-// check strikes if the call under way is overdue; it tells whether there is one.
+// check starts the clock of a call that is new, and strikes one that is overdue; it tells whether a call is under way. Of a new call ends
+// holds the time it may take, negated; then the monotonic nanoseconds at which it must end.
 func (t *timeLimit) check(now time.Duration) (running bool) {
-	ends := t.ends.Load()
-	if ends > 0 && int64(now) >= ends && t.ends.CompareAndSwap(ends, overdue) {
+	switch ends := t.ends.Load(); {
+	case ends == 0 || ends == overdue:
+		return false
+	case ends < 0:
+		t.ends.CompareAndSwap(ends, int64(now)-ends) // another new call with the same limit is as well served
+	case int64(now) >= ends && t.ends.CompareAndSwap(ends, overdue):
 		t.strike()
 	}
-	return ends > 0
+	return true
 }
 
 // strike ends the call under way and makes the instance useless.
@@ -83,9 +91,16 @@ func (t *timeLimit) strike() {
 	}
 }
 
-// left is the time that the call under way still has.
+// left is the time that the call under way still has, to a few milliseconds.
 func (t *timeLimit) left() time.Duration {
-	return max(0, time.Duration(t.ends.Load())-monotonic())
+	switch ends := t.ends.Load(); {
+	case ends == overdue:
+		return 0
+	case ends < 0:
+		return time.Duration(-ends)
+	default:
+		return max(0, time.Duration(ends)-monotonic())
+	}
 }
 
 // sleep waits for the guest. A sleep that would outlast the call ends when the limit strikes.

@@ -13,7 +13,7 @@ const (
 )
 
 // watchdog strikes the calls of a host that are overdue, at most a few milliseconds late. It is one goroutine, which sleeps while no calls run, so that a
-// call costs it one load.
+// call costs it one load. A call's time counts from the first look after its beginning.
 type watchdog struct {
 	awake atomic.Bool
 	wake  chan struct{} // one token

@@ -19,6 +19,9 @@ type write struct {
 }
 
 func (w *writes) reset() {
+	if len(w.list) == 0 {
+		return
+	}
 	w.list, w.sorted, w.stale = w.list[:0], w.sorted[:0], false
 	if len(w.index) > 1024 {
 		w.index = nil
