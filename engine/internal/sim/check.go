@@ -78,6 +78,7 @@ type turn struct {
 	key     string
 	decided bool
 	attempt int
+	at      int // when it was handed over, as an index
 }
 
 type checker struct {
@@ -348,10 +349,10 @@ func (c *checker) inOrder(i int, e *Event, f flow) {
 	}
 	p := place{f, runOf(e.ID)[0]}
 	t := c.turns[p]
-	if t != nil && t.id != e.ID && !t.decided && t.attempt < c.h.Attempts {
+	if t != nil && t.id != e.ID && !t.decided && t.attempt < c.h.Attempts && c.purged[e.Sender] <= t.at { // else it may have been purged meanwhile
 		c.bad(Passed, "#%d %s: there was no verdict on %s", i, e, t.key)
 	}
-	c.turns[p] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt}
+	c.turns[p] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt, at: i}
 }
 
 // runOf is the part of an engine's message id that names the store and its run.

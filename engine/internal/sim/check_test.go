@@ -85,6 +85,18 @@ func TestGoodHistories(t *testing.T) {
 			a := &h.Final.Accounts[0]
 			a.Accepted, a.Said.Expired, a.Has.Expired = 4, 1, 1
 		},
+		"a message purged between its attempts": func(h *History) {
+			h.Events[h.find(Acked, "w2")].Kind = Retried
+			h.insert(h.find(Retried, "w2")+1, Event{Kind: Purged, Node: "w"})
+			delete(h.Final.State["r"]["c"], "w2")
+			h.Final.Sums["r"]["c"] = 2
+			for _, k := range []Kind{Invoked, Accepted, Handed, Acked, Returned} {
+				h.remove(k, "e/r/w2")
+			}
+			h.Final.Accounts[0].Said, h.Final.Accounts[0].Has = Totals{Handled: 2, Other: 1}, Totals{Handled: 2, Other: 1}
+			a := &h.Final.Accounts[1]
+			a.Accepted, a.Said, a.Has = 2, Totals{Handled: 2}, Totals{Handled: 2}
+		},
 		"a loss by a restored sender": func(h *History) {
 			h.insert(2, Event{Kind: Invoked, Node: "w", Channel: "c", Key: "w0", Readers: []string{"r"}}, Event{Kind: Accepted, Node: "w", Channel: "c", Key: "w0"},
 				Event{Kind: RolledBack, Node: "w", Since: 1})
