@@ -33,7 +33,7 @@ var faults = []fault{
 	{"handlers fail", 6, (*world).sicken},
 	{"leave", 12, (*world).secede},
 	{"kick", 12, (*world).kick},
-	{"purge", 10, (*world).purge},
+	{"purge", 14, (*world).purge},
 	{"network down", 5, (*world).netDown},
 	{"cut off", 6, (*world).cutOff},
 	{"reconnects", 6, (*world).reconnects},

@@ -75,7 +75,7 @@ func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 const leastFaults = 20
 
 func newPlan(r *rand.Rand) *plan {
-	p := &plan{faults: leastFaults + r.IntN(5), payload: pick(r, 1<<20, 24<<10), backups: chance(r, 0.4), moving: chance(r, 0.25), purging: chance(r, 0.3), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
+	p := &plan{faults: leastFaults + r.IntN(5), payload: pick(r, 1<<20, 24<<10), backups: chance(r, 0.5), moving: chance(r, 0.25), purging: chance(r, 0.5), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
 	p.backups = p.backups && !p.moving // a disk that was put back does not know of later joins
 	ordering := pick(r, engine.OrderReceiver, engine.OrderReceiver, engine.OrderChannel)
 	for i := range 3 + r.IntN(3) {
