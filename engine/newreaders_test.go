@@ -16,6 +16,7 @@ import (
 type newcomers struct {
 	t       *testing.T
 	network *enginetest.Network
+	config  *rmds.Config // alice's
 	alice   *rmds.Connection
 	out     *rmds.Channel
 	got     map[string]*collector
@@ -23,7 +24,7 @@ type newcomers struct {
 }
 
 func newNewcomers(t *testing.T, s rmds.Start) *newcomers {
-	p := &newcomers{t: t, network: enginetest.NewNetwork(t), got: map[string]*collector{}}
+	p := &newcomers{t: t, network: enginetest.NewNetwork(t), config: rmds.DefaultConfig(), got: map[string]*collector{}}
 	p.start(s)
 	return p
 }
@@ -32,7 +33,7 @@ func newNewcomers(t *testing.T, s rmds.Start) *newcomers {
 func (p *newcomers) start(s rmds.Start) {
 	p.t.Helper()
 	var err error
-	p.alice = p.network.Connect(p.t, "alice")
+	p.alice = p.network.ConnectWith(p.t, "alice", p.config)
 	if p.out, err = p.alice.JoinChannel("chat", rmds.WriteOnly, rmds.NewReaders(s)); err != nil {
 		p.t.Fatal(err)
 	}
@@ -252,10 +253,12 @@ func TestAReaderThatReturnsBeginsAnew(t *testing.T) {
 func TestAllIsWhatIsRetained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newNewcomers(t, rmds.StartAll)
+		p.config.DeliveredMessageRetention, p.config.MessageCleanupInterval = 10*time.Minute, time.Minute
+		p.restart(rmds.StartAll)
 		p.join("bob")
 		p.pass()
 		p.send()
-		time.Sleep(rmds.DefaultConfig().DeliveredMessageRetention + 2*rmds.DefaultConfig().MessageCleanupInterval)
+		time.Sleep(15 * time.Minute)
 		p.send()
 		p.pass()
 		p.join("carol")
