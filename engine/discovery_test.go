@@ -56,12 +56,30 @@ func within(t *testing.T, most time.Duration, what string, f func() bool) time.D
 // TestDiscoveryWithinASecond, whoever is there first: writer, reader or network. What the writer sent before arrives within that second too.
 func TestDiscoveryWithinASecond(t *testing.T) {
 	starts := map[string]func(p *enginetest.Network, writer, reader func()){
-		"the writer first":                       func(_ *enginetest.Network, writer, reader func()) { writer(); time.Sleep(time.Hour); reader() },
-		"the reader first":                       func(_ *enginetest.Network, writer, reader func()) { reader(); time.Sleep(time.Hour); writer() },
-		"both at once":                           func(_ *enginetest.Network, writer, reader func()) { reader(); writer() },
-		"the network last, the writer before it": func(p *enginetest.Network, writer, reader func()) { p.Down(); reader(); writer(); time.Sleep(time.Hour); p.Up() },
-		"the network last, the reader before it": func(p *enginetest.Network, writer, reader func()) { p.Down(); writer(); reader(); time.Sleep(time.Hour); p.Up() },
-		"the network comes back":                 func(p *enginetest.Network, writer, reader func()) { writer(); p.Down(); reader(); time.Sleep(time.Hour); p.Up() },
+		"the writer first": func(_ *enginetest.Network, writer, reader func()) { writer(); time.Sleep(time.Hour); reader() },
+		"the reader first": func(_ *enginetest.Network, writer, reader func()) { reader(); time.Sleep(time.Hour); writer() },
+		"both at once":     func(_ *enginetest.Network, writer, reader func()) { reader(); writer() },
+		"the network last, the writer before it": func(p *enginetest.Network, writer, reader func()) {
+			p.Down()
+			reader()
+			writer()
+			time.Sleep(time.Hour)
+			p.Up()
+		},
+		"the network last, the reader before it": func(p *enginetest.Network, writer, reader func()) {
+			p.Down()
+			writer()
+			reader()
+			time.Sleep(time.Hour)
+			p.Up()
+		},
+		"the network comes back": func(p *enginetest.Network, writer, reader func()) {
+			writer()
+			p.Down()
+			reader()
+			time.Sleep(time.Hour)
+			p.Up()
+		},
 		"the writer is cut off and comes back": func(p *enginetest.Network, writer, reader func()) {
 			writer()
 			p.Disconnect("writer")
