@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/getevo/rmds-router/test/internal/node"
+	"github.com/getevo/rmds-router/test/internal/workdir"
 )
 
 // healing bounds how long it may take until everything is handled, after the last restart. It is shorter than the configurations'
@@ -101,7 +102,7 @@ type cluster struct {
 // newCluster starts nothing yet.
 func newCluster(t *testing.T, tags string, env ...string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, work: workFolder(t), nodes: map[string]*node.Node{}, env: map[string][]string{}}
+	c := &cluster{t: t, work: workdir.New(t), nodes: map[string]*node.Node{}, env: map[string][]string{}}
 	binary, aggregate := binaries(t, tags)
 	redact, err := filepath.Abs("../../examples/plugins/redact/redact.wasm")
 	if err != nil {
@@ -127,23 +128,6 @@ func newCluster(t *testing.T, tags string, env ...string) *cluster {
 		})
 	}
 	return c
-}
-
-// workFolder is removed after the test, unless that failed.
-func workFolder(t *testing.T) string {
-	t.Helper()
-	work, err := os.MkdirTemp("", "rmds-kill-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("logs and databases are kept in %s", work)
-		} else if err := os.RemoveAll(work); err != nil {
-			t.Error(err)
-		}
-	})
-	return work
 }
 
 // begin starts the load; the routers may be down.

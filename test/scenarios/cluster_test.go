@@ -19,6 +19,7 @@ import (
 	"github.com/getevo/rmds-router/router/admin"
 	"github.com/getevo/rmds-router/router/chaos/child"
 	"github.com/getevo/rmds-router/test/internal/node"
+	"github.com/getevo/rmds-router/test/internal/workdir"
 )
 
 const (
@@ -67,7 +68,7 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, work: workFolder(t), address: freeAddress(t), nodes: map[string]*node.Node{}}
+	c := &cluster{t: t, work: workdir.New(t), address: freeAddress(t), nodes: map[string]*node.Node{}}
 	host, port, err := net.SplitHostPort(c.address)
 	if err != nil {
 		t.Fatal(err)
@@ -97,23 +98,6 @@ func (c *cluster) ends(p *child.Child) {
 			c.t.Error(err)
 		}
 	})
-}
-
-// workFolder is removed after the test, unless that failed.
-func workFolder(t *testing.T) string {
-	t.Helper()
-	work, err := os.MkdirTemp("", "rmds-scenarios-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("logs and databases are kept in %s", work)
-		} else if err := os.RemoveAll(work); err != nil {
-			t.Error(err)
-		}
-	})
-	return work
 }
 
 func freeAddress(t *testing.T) string {
