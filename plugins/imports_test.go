@@ -70,7 +70,7 @@ func TestNum(t *testing.T) {
 	if now := a.result(abi.NumNow); now < before || now > time.Now().UnixMilli() {
 		t.Errorf("now is %d", now)
 	}
-	if left := a.result(abi.NumLeft); left < 0 || left > 200 {
+	if left := a.result(abi.NumLeft); left < 0 || left > patience.Milliseconds() {
 		t.Errorf("%d ms are left", left)
 	}
 	if a.result(abi.NumRandom) == a.result(again) || a.result(abi.NumMonotonic) <= 0 {

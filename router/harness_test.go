@@ -88,7 +88,7 @@ func (f *folder) start(text string) *Router {
 
 func closeRouter(t testing.TB, r *Router) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := r.Close(ctx); err != nil {
 		t.Errorf("close: %v", err)
@@ -131,7 +131,7 @@ func account(t *testing.T, r *Router, channel string, accepted int64) admin.Acco
 // eventually polls until f holds.
 func eventually(t testing.TB, f func() (ok bool, state string)) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		ok, state := f()
 		if ok {

@@ -62,7 +62,7 @@ func freeAddress() (string, error) {
 
 // await waits until the router at $RMDS_HTTP answers.
 func await(ts *testscript.TestScript, neg bool, _ []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := admin.NewClient(ts.Getenv("RMDS_HTTP")).Await(ctx); (err != nil) != neg {
 		ts.Fatalf("await: %v", err)
@@ -72,7 +72,7 @@ func await(ts *testscript.TestScript, neg bool, _ []string) {
 // holds waits until a file has this content and a line feed; a backslash and an n in it are one too.
 func holds(ts *testscript.TestScript, _ bool, args []string) {
 	want := strings.ReplaceAll(args[1], `\n`, "\n") + "\n"
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		data, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && string(data) == want {

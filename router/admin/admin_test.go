@@ -315,7 +315,7 @@ func serve(t *testing.T, f *fakeRouter) *Server {
 	}
 	s.Serve(f, Options{MaxBody: 1 << 20, Logger: zerolog.Nop()})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -374,16 +374,22 @@ func TestASlowWatcherLosesAndIsTold(t *testing.T) {
 	var seen, lost int64
 	enough := errors.New("enough")
 	big := strings.Repeat("x", 4<<10)
+	var told sync.WaitGroup
+	heard := make(chan struct{})
 	err := c.Tail(t.Context(), "c", func() {
 		for range many { // far more than the connection's buffers hold while nobody reads
 			f.watcher(Event{ID: "1", Data: big}, 0)
 		}
-		go func() { // until the stream says what it lost
-			for range 1000 {
+		told.Go(func() { // until the stream says what it lost
+			for tick := time.NewTicker(time.Millisecond); ; {
 				f.watcher(Event{ID: "2"}, 0)
-				time.Sleep(time.Millisecond)
+				select {
+				case <-tick.C:
+				case <-heard:
+					return
+				}
 			}
-		}()
+		})
 	}, func(e Event) error {
 		if e.ID == "2" && lost > 0 {
 			return enough
@@ -391,6 +397,8 @@ func TestASlowWatcherLosesAndIsTold(t *testing.T) {
 		seen++
 		return nil
 	}, func(n int64) { lost += n })
+	close(heard)
+	told.Wait()
 	if !errors.Is(err, enough) || lost == 0 || seen+lost < many {
 		t.Errorf("%v: seen %d, lost %d", err, seen, lost)
 	}

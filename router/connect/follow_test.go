@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -45,6 +46,13 @@ func (l logFile) follow(sink Sink) Input {
 	return NewFollow(FollowOptions{Path: l.path, Poll: time.Millisecond, Grace: 20 * time.Millisecond}, sink, zerolog.Nop())
 }
 
+type writerFunc func(line []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}
+
 func TestFollowsAGrowingFile(t *testing.T) {
 	log, sink := newLog(t), &fakeSink{}
 	run(t, log.follow(sink)) // the file comes later
@@ -86,17 +94,28 @@ func TestSurvivesRotationsWithinTheGrace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log, sink := newLog(t), &fakeSink{}
 			log.append("a1\n")
-			f := NewFollow(FollowOptions{Path: log.path, Poll: time.Millisecond, Grace: 300 * time.Millisecond}, sink, zerolog.Nop())
+			opened := make(chan struct{}, 10)
+			logger := zerolog.New(writerFunc(func(line []byte) {
+				if bytes.Contains(line, []byte("the file is open")) {
+					opened <- struct{}{}
+				}
+			}))
+			f := NewFollow(FollowOptions{Path: log.path, Poll: time.Millisecond, Grace: 300 * time.Millisecond}, sink, logger)
 			stop := run(t, f)
 			sink.await(t, "a1")
 			sink.mu.Lock()
 			sink.refuse = refuse
 			sink.mu.Unlock()
 			log.append("a2\n")
+			<-opened
 			for _, line := range []string{"b1", "c1", "d1"} {
 				log.rename("app.log.1")
 				log.append(line + "\n")
-				time.Sleep(50 * time.Millisecond) // above the time between two looks, below the grace
+				select {
+				case <-opened:
+				case <-time.After(patience):
+					t.Fatalf("%s was not seen", line)
+				}
 			}
 			sink.await(t, "a1", "a2", "b1", "c1", "d1")
 			stop()

@@ -146,6 +146,7 @@ func (f *follow) begin(path string, file *os.File, id identity) {
 		delete(f.places, path)
 		f.log.Warn().Str("file", path).Int64("was_at", p.Offset).Msg("the file was replaced or cut while the router was down, and what it was is not there any more; reading the new one from its start")
 	}
+	f.log.Debug().Str("file", path).Msg("the file is open")
 	t := newTail(f, path, file, place{identity: id})
 	t.unsaved = true
 	f.tails = append(f.tails, t)

@@ -12,6 +12,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// patience bounds what these tests wait for, on machines that are busy with other things.
+const patience = time.Minute
+
 // fakeSink is durable memory that survives the inputs of a test, and that can refuse or stop half way.
 type fakeSink struct {
 	mu       sync.Mutex
@@ -78,7 +81,7 @@ func (s *fakeSink) all() []string {
 // await polls until the sink holds exactly these messages.
 func (s *fakeSink) await(t *testing.T, want ...string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		got := s.all()
 		if strings.Join(got, "\x00") == strings.Join(want, "\x00") {
@@ -94,7 +97,7 @@ func (s *fakeSink) await(t *testing.T, want ...string) {
 // awaitPlace polls until what is remembered under a key has all these parts.
 func (s *fakeSink) awaitPlace(t *testing.T, key string, parts ...string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		s.mu.Lock()
 		text := s.places[key]

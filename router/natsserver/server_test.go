@@ -35,7 +35,7 @@ func TestClientsReachIt(t *testing.T) {
 		if err := c.Publish("x", []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
-		if m, err := sub.NextMsg(5 * time.Second); err != nil || string(m.Data) != "hello" {
+		if m, err := sub.NextMsg(time.Minute); err != nil || string(m.Data) != "hello" {
 			t.Errorf("%s: %v %v", name, m, err)
 		}
 		if c.MaxPayload() != 1<<20 {
