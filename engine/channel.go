@@ -194,7 +194,7 @@ func WithHeader(name, value string) SendOption {
 }
 
 // SendMessage sends bytes, a string, or any other value as JSON, and returns when the message is durable. Errors wrap ErrRole,
-// ErrTooLarge, ErrReaderFull, ErrStorageFull, ErrLeft or ErrClosed: then nothing was stored; or ErrStorage: then that is not known.
+// ErrTooLarge, ErrReaderFull, ErrStorageFull, ErrNotWritable, ErrLeft or ErrClosed: then nothing was stored; or ErrStorage: then that is not known.
 func (ch *Channel) SendMessage(v any, opts ...SendOption) error {
 	var o Outgoing
 	switch v := v.(type) {

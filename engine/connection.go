@@ -158,6 +158,9 @@ func publicError(err error) error {
 	}
 	for _, m := range errorMap {
 		if errors.Is(err, m.from) {
+			if errors.Is(err, m.to) {
+				return err
+			}
 			return fmt.Errorf("%w: %w", m.to, err)
 		}
 	}
@@ -165,6 +168,7 @@ func publicError(err error) error {
 }
 
 var errorMap = []struct{ from, to error }{
+	{store.ErrNotWritable, ErrNotWritable},
 	{store.ErrFull, ErrStorageFull},
 	{store.ErrFailed, ErrStorage},
 	{store.ErrClosed, ErrClosed},
@@ -189,6 +193,37 @@ type Status struct {
 	Conflict         error        // see Connection.Conflict
 	Suspended        []Suspension // by node and channel
 	Denied           []Denial     // by subject
+	Storage          StorageTrouble
+}
+
+// StorageTrouble is what keeps the database from taking what it is given. Its zero value: nothing does. All but StorageBroken end by
+// themselves when there is room again, or the disk can be written again: nothing has to be sent for that.
+type StorageTrouble struct {
+	Kind   StorageKind
+	Reason string // and the way out
+	For    time.Duration
+}
+
+// StorageKind is the kind of a StorageTrouble.
+type StorageKind string
+
+// The kinds of trouble.
+const (
+	StorageOK          StorageKind = ""
+	StorageLimit       StorageKind = "max_size"  // StorageMaxSize is in use, and all of it is needed: sends are refused
+	StorageDiskFull    StorageKind = "disk_full" // sends are refused
+	StorageReserveUsed StorageKind = "reserve"   // the disk is full, and what was kept back for that is in use: sends are refused
+	StorageReadOnly    StorageKind = "read_only" // the system does not let the database be written: sends are refused, and nothing is acknowledged
+	StorageBroken      StorageKind = "failed"    // an error of the disk: see Failed
+)
+
+var storageKinds = map[store.Trouble]StorageKind{store.LimitReached: StorageLimit, store.DiskFull: StorageDiskFull, store.ReserveUsed: StorageReserveUsed,
+	store.ReadOnly: StorageReadOnly, store.Broken: StorageBroken}
+
+// StorageTrouble tells whether the database takes what it is given.
+func (c *Connection) StorageTrouble() StorageTrouble {
+	now := c.node.Store().Condition()
+	return StorageTrouble{storageKinds[now.Trouble], now.Reason, now.For}
 }
 
 // Conflict is nil, or wraps ErrNodeIDTwice: another live instance has this node's id, and has a better claim to it or one that is as good. The instance
@@ -218,7 +253,7 @@ type Denial struct {
 // Status returns the node's own state.
 func (c *Connection) Status() Status {
 	run := c.node.Store().Run()
-	s := Status{Node: c.NodeID(), Store: c.StoreID(), Run: hex.EncodeToString(run[:]), Connected: c.node.Connected(), Settled: c.node.Settled(), Uptime: c.node.Uptime(), Conflict: c.Conflict()}
+	s := Status{Node: c.NodeID(), Store: c.StoreID(), Run: hex.EncodeToString(run[:]), Connected: c.node.Connected(), Settled: c.node.Settled(), Uptime: c.node.Uptime(), Conflict: c.Conflict(), Storage: c.StorageTrouble()}
 	for _, one := range c.node.Outbox().Suspensions() {
 		s.Suspended = append(s.Suspended, Suspension(one))
 	}

@@ -38,7 +38,7 @@ var (
 	ErrCorrupt = store.ErrCorrupt
 	// ErrNotDatabase means StoragePath names a file that is no database of this program. It was left as it is.
 	ErrNotDatabase = store.ErrNotDatabase
-	// ErrNotWritable means the database, or its folder, cannot be created or written.
+	// ErrNotWritable means the database, or its folder, cannot be created or written. From a send: the disk has become read-only, and nothing was stored.
 	ErrNotWritable = store.ErrNotWritable
 	// ErrStorageVersion means the database was written by a newer version of this program.
 	ErrStorageVersion = errors.New("the database is of a newer version")

@@ -104,11 +104,12 @@ func (m *Management) GetSubscribers(channel string) []NodeInfo {
 //	overruns                               times that frames came faster than they were taken
 //	denied                                 times that NATS refused a subject
 //	suspended                              channels that a reader gets nothing of now, once for each; Status says why
+//	storage_trouble                        1 while the database cannot take what it is given, else 0; Status says why
 //	stalls                                 sessions begun anew because a reader made no progress
 //	reconnects                             connections to NATS after the first
 //	uptime                                 seconds
 func (m *Management) Statistic() map[string]int64 {
-	s := map[string]int64{"queued": 0, "delivered": 0, "acknowledged": 0, "pending": 0, "expired": 0, "dead_lettered": 0, "dropped": 0, "processed": 0}
+	s := map[string]int64{"queued": 0, "delivered": 0, "acknowledged": 0, "pending": 0, "expired": 0, "dead_lettered": 0, "dropped": 0, "processed": 0, "storage_trouble": 0}
 	add := func(name string, n uint64) { s[name] += int64(n) }
 	for _, head := range m.c.node.Store().Heads() {
 		add("queued", head.Total)
@@ -135,6 +136,9 @@ func (m *Management) Statistic() map[string]int64 {
 	add("sent_frames", out.Frames)
 	add("stalls", out.Stalls)
 	add("suspended", uint64(len(m.c.node.Outbox().Suspensions())))
+	if m.c.StorageTrouble().Kind != StorageOK {
+		add("storage_trouble", 1)
+	}
 	add("sent_acks", in.Statuses)
 	add("received_frames", in.Frames)
 	for f, n := range own.Faults {

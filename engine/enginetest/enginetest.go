@@ -179,6 +179,15 @@ func (n *Network) FillDisk(id string, full bool) {
 	}
 }
 
+// LockDisk makes a node's disk one that nothing can be written to, or that can be written to again.
+func (n *Network) LockDisk(id string, locked bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if at := n.nodes[id]; at != nil {
+		at.disk.SetReadOnly(locked)
+	}
+}
+
 // SetClock makes a node's wall clock run ahead of the others', or behind if the time is negative. It may be called before the node connects.
 func (n *Network) SetClock(id string, ahead time.Duration) {
 	n.mu.Lock()

@@ -32,10 +32,25 @@ func (a access) Allocate(name string, size int64) error {
 		return sqlite3.IOERR
 	case f == nil:
 		return sqlite3.CANTOPEN
+	case a.d.locked:
+		return sqlite3.READONLY
 	case a.d.full && size > max(int64(len(f.seen)), f.room):
 		return sqlite3.FULL
 	}
 	f.room = max(f.room, size)
+	return nil
+}
+
+// Spare tells whether there is room for so many bytes more.
+func (a access) Spare(int64) error {
+	a.d.mu.Lock()
+	defer a.d.mu.Unlock()
+	switch {
+	case a.d.dead:
+		return sqlite3.IOERR
+	case a.d.full:
+		return sqlite3.FULL
+	}
 	return nil
 }
 

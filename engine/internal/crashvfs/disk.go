@@ -36,6 +36,7 @@ type Disk struct {
 	dead    bool
 	cut     int // operations until the cut; negative: none
 	full    bool
+	locked  bool // read-only
 	fail    map[Op]error
 	count   int
 }
@@ -87,6 +88,13 @@ func (d *Disk) SetFull(full bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.full = full
+}
+
+// SetReadOnly makes everything that would change the disk fail with SQLITE_READONLY, or no longer. Syncs succeed.
+func (d *Disk) SetReadOnly(locked bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.locked = locked
 }
 
 // Full tells whether the disk was made full.
@@ -191,6 +199,9 @@ func (d *Disk) step(op Op) error {
 	if d.cut == 0 {
 		d.dead = true
 		return sqlite3.IOERR
+	}
+	if d.locked && op != Sync {
+		return sqlite3.READONLY
 	}
 	if err := d.fail[op]; err != nil {
 		delete(d.fail, op)

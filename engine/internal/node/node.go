@@ -56,6 +56,7 @@ type Node struct {
 	heard     chan heard
 	wake      chan struct{}   // capacity 1: joins, consumers or the connection changed
 	delayed   chan struct{}   // capacity 1: delayed emits changed
+	ailing    chan struct{}   // capacity 1: the store's condition changed
 	asked     atomic.Bool     // announce with a question
 	askedAt   atomic.Int64    // when that was last done because of a node unheard of
 	patterns  map[string]bool // subscribed to, of the membership goroutine
@@ -83,7 +84,7 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, patterns: map[string]bool{}, denials: map[string]*denial{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1)}
+	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, patterns: map[string]bool{}, denials: map[string]*denial{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), ailing: make(chan struct{}, 1)}
 	if n.opt.Wall == nil {
 		n.opt.Wall = time.Now
 	}
@@ -111,6 +112,12 @@ func Open(o Options) (*Node, error) {
 		return nil
 	}
 	so.OnDamage = n.damaged
+	so.OnCondition = func() {
+		select {
+		case n.ailing <- struct{}{}:
+		default:
+		}
+	}
 	so.OnAppend = func([]store.Batch) { n.out.Appended() }
 	if o.Observe != nil {
 		so.OnCommit = n.committed
@@ -142,6 +149,7 @@ func Open(o Options) (*Node, error) {
 	n.done.Go(n.sendDelayed)
 	n.done.Go(n.clean)
 	n.done.Go(n.obeyOrders)
+	n.done.Go(n.watchStorage)
 	return n, nil
 }
 

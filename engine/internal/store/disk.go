@@ -18,8 +18,8 @@ const diskVFS = "rmds-disk"
 // registerDisk registers diskVFS, once.
 var registerDisk = sync.OnceFunc(func() { vfs.Register(diskVFS, disk{vfs.Find("os")}) })
 
-// disk is the operating system's VFS, but says that a full disk is full: the library's own (0.37) reports it as any other failed
-// write, after which nothing would be certain.
+// disk is the operating system's VFS, but says that a full disk is full, and one that must not be written read-only: the
+// library's own (0.37) reports both as any other failed write, after which nothing would be certain.
 type disk struct{ vfs.VFS }
 
 var _ vfs.VFSFilename = disk{}
@@ -71,10 +71,21 @@ var (
 
 func (f diskFile) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.File.WriteAt(p, off)
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		err = vfs.SystemError(err, sqlite3.FULL)
+	if code := refusal(err); code != 0 {
+		err = vfs.SystemError(err, code)
 	}
 	return n, err
+}
+
+// refusal is what SQLite is to know of a write that the system refused before it did anything; 0: it is not known what was done.
+func refusal(err error) sqlite3.ErrorCode {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return sqlite3.FULL
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
+		return sqlite3.READONLY
+	}
+	return 0
 }
 
 func (f diskFile) LockState() vfs.LockLevel       { return vfsutil.WrapLockState(f.File) }

@@ -20,7 +20,7 @@ var (
 	ErrNodeID = errors.New("wrong node id")
 	// ErrNotDatabase means the file exists and is not a database of this program.
 	ErrNotDatabase = errors.New("not a database of this program")
-	// ErrNotWritable means the database, or its folder, cannot be created or written.
+	// ErrNotWritable means the database, or its folder, cannot be created or written. As the outcome of work: nothing of it was written.
 	ErrNotWritable = errors.New("not writable")
 	// ErrCorrupt means the database is damaged.
 	ErrCorrupt = errors.New("the database is damaged")

@@ -82,6 +82,7 @@ func (s *Store) attempt(chosen, rest []*work, commit func([]*work) error) (settl
 		s.hold(rest)
 		s.publish(chosen)
 	case noRoom(err):
+		s.ill.cause = err
 		return false
 	case damaged(err) && prunes(chosen):
 		left, err := s.setAside(err, chosen)
@@ -105,7 +106,7 @@ func (s *Store) commitReserved(group []*work) error {
 		return err
 	}
 	err := s.commit(group)
-	if err != nil && noRoom(err) && s.files.releaseReserve() {
+	if err != nil && full(err) && s.files.releaseReserve() {
 		err = s.commit(group)
 	}
 	if limit := s.limitPages(0); limit != nil {
@@ -129,6 +130,9 @@ func (s *Store) limitPages(more int64) error {
 
 // hold keeps Must work for later and refuses the rest.
 func (s *Store) hold(group []*work) {
+	if len(group) > 0 {
+		s.suffer(group)
+	}
 	for _, w := range group {
 		if w.tx.Must {
 			s.kept = append(s.kept, w)

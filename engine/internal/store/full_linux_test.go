@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,10 +53,10 @@ func TestAFullDiskIsPruned(t *testing.T) {
 // TestReserve fills a real file system.
 func TestReserve(t *testing.T) {
 	folder := smallDisk(t, "18m")
-	elapsed := time.Duration(0)
+	var elapsed atomic.Int64 // the writer looks at it too
 	o := plain(filepath.Join(folder, "db"))
 	o.Reserve = 4 << 20
-	o.Elapsed = func() time.Duration { return elapsed }
+	o.Elapsed = func() time.Duration { return time.Duration(elapsed.Load()) }
 	other := filepath.Join(folder, "other")
 	if err := fill(other+"1", 6<<20); err != nil {
 		t.Fatal(err)
@@ -78,8 +80,14 @@ func TestReserve(t *testing.T) {
 			t.Fatal("a send took the room that is kept for positions:", err)
 		}
 	}
+	if c := s.Condition(); c.Trouble != DiskFull && c.Trouble != ReserveUsed {
+		t.Fatal(c)
+	}
 	s.Abort()
 	s = mustOpen(t, o) // a full disk does not keep it from starting
+	if _, err := os.Stat(o.Path + ".reserve"); errors.Is(err, os.ErrNotExist) {
+		within(t, "the reserve is missed", func() bool { return s.Condition().Trouble == ReserveUsed })
+	}
 	if n := len(s.AllPositions()); n != 300 {
 		t.Fatal(n)
 	}
@@ -89,10 +97,46 @@ func TestReserve(t *testing.T) {
 	if err := errors.Join(os.Remove(other), os.Remove(other+"1")); err != nil {
 		t.Fatal(err)
 	}
-	elapsed += time.Minute
+	elapsed.Add(int64(time.Minute))
+	within(t, "the trouble is over", func() bool { return s.Condition().Trouble == NoTrouble }) // nothing is submitted
 	if err := s.Do(&send); err != nil {
 		t.Fatal("there is room again:", err)
 	}
+	if info, err := os.Stat(o.Path + ".reserve"); err != nil || info.Size() != o.Reserve {
+		t.Fatal(info, err)
+	}
+}
+
+// TestReserveUsed has positions with effects that must be written use what is kept back, which is visible until it is there again.
+func TestReserveUsed(t *testing.T) {
+	folder := smallDisk(t, "18m")
+	o := plain(filepath.Join(folder, "db"))
+	o.Reserve = 4 << 20
+	other := filepath.Join(folder, "other")
+	if err := fill(other+"1", 6<<20); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, o)
+	change(t, s, add(id(1), "n", 1, StartHead))
+	fillUp(t, s)
+	if err := fill(other, 64<<20); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	for i := 0; s.Condition().Trouble != ReserveUsed; i++ { // places of more and more senders: the file must grow
+		if i > 100_000 {
+			t.Fatal("the reserve is never used")
+		}
+		p := at(id(1), 4, 4)
+		p.Sender = id(i)
+		do(t, s, Tx{Must: true, Progress: []Progress{p}})
+	}
+	if c := s.Condition(); !strings.Contains(c.Reason, "storage.reserve") {
+		t.Fatal(c)
+	}
+	if err := errors.Join(os.Remove(other), os.Remove(other+"1")); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the trouble is over", func() bool { return s.Condition().Trouble == NoTrouble })
 	if info, err := os.Stat(o.Path + ".reserve"); err != nil || info.Size() != o.Reserve {
 		t.Fatal(info, err)
 	}

@@ -108,25 +108,3 @@ func (s *Store) clearFor(group []*work) error {
 	}
 	return s.limitPages(0)
 }
-
-// FullError is the refusal of work for want of room. It matches ErrFull.
-type FullError struct {
-	Path  string // the database
-	Size  int64  // bytes of the file that are in use
-	Limit int64  // Options.MaxSize; 0: the disk is full
-}
-
-func (e *FullError) Error() string {
-	const wayOut = "let the readers catch up, or end the joins of those that will not return"
-	if e.Limit > 0 && e.Size+e.Limit/4 >= e.Limit {
-		return fmt.Sprintf("%v: %s has %d bytes in use, all needed, and may have %d: raise that limit (storage.max_size), %s", ErrFull, e.Path, e.Size, e.Limit, wayOut)
-	}
-	return fmt.Sprintf("%v: the disk of %s, which has %d bytes in use, all needed, is full: make room on it, %s", ErrFull, e.Path, e.Size, wayOut)
-}
-
-// Is makes a FullError match ErrFull.
-func (e *FullError) Is(target error) bool { return target == ErrFull }
-
-func (s *Store) fullError() error {
-	return &FullError{Path: s.files.path, Size: (s.pages - s.free) * pageSize, Limit: max(s.opt.MaxSize, 0)}
-}

@@ -62,7 +62,7 @@ func (s *Store) open() error {
 		return reason(err, s.files.path)
 	}
 	failpoint.Pass("open.after-migrate")
-	if _, _, err := s.w.raw.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE); err != nil && !noRoom(err) {
+	if _, _, err := s.w.raw.WALCheckpoint("", sqlite3.CHECKPOINT_PASSIVE); err != nil && !full(err) {
 		return reason(err, s.files.path)
 	}
 	if err := s.files.sync(); err != nil {
@@ -94,7 +94,7 @@ func reason(err error, path string) error {
 		return fmt.Errorf("folder %s: %w: %w", filepath.Dir(path), ErrNotWritable, err)
 	case errors.Is(err, sqlite3.BUSY):
 		return fmt.Errorf("%w: %w", ErrInUse, err)
-	case noRoom(err):
+	case full(err):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return classify(err)
@@ -189,7 +189,7 @@ func (s *Store) begin() error {
 		s.files.restoreReserve(s.opt.Elapsed())
 	}
 	err := s.w.exec(qSetClean, false, s.clock.base)
-	if err != nil && noRoom(err) {
+	if err != nil && full(err) {
 		return nil
 	}
 	return err

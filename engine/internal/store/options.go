@@ -58,6 +58,9 @@ type Options struct {
 	// OnCommit, if set, is called by the writer after each commit, before OnAppend, with how long it took. It must not block.
 	OnCommit func(took time.Duration, batches []Batch)
 
+	// OnCondition, if set, is called by the writer when Condition has changed. It must not block.
+	OnCondition func()
+
 	// OnDamage is called by the writer when pruning comes upon a damaged batch, which is then kept. It must not block.
 	OnDamage func(Damage)
 

@@ -10,6 +10,7 @@ const (
 	qNewMeta
 	qMeta
 	qSetClean
+	qTouch
 	qChannels
 	qNewChannel
 	qSetChannel
@@ -93,6 +94,7 @@ var queries = [queryCount]string{
 	qNewMeta:  "INSERT INTO meta(id, store, node, created, engine, clean) VALUES(1, ?, ?, ?, 0, 1)",
 	qMeta:     "SELECT store, node, created, engine, clean FROM meta",
 	qSetClean: "UPDATE meta SET clean = ?, engine = ?",
+	qTouch:    "UPDATE meta SET clean = 0, engine = engine + 1",
 
 	qChannels:   "SELECT id, name, open_from, open_total, floor, floor_total FROM channels",
 	qNewChannel: "INSERT INTO channels(id, name) VALUES(?, ?)",

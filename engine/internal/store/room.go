@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
-	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
@@ -14,6 +12,7 @@ import (
 // fails for want of room, and the log can start over in the space it has: on a full disk positions can be committed for ever.
 type room struct {
 	allocator func(size int64) error // nil: cannot be done here
+	spare     func(size int64) error // tells whether there is room for so much more; nil: only trying tells
 	allocated int64
 	file      *os.File
 }
@@ -28,6 +27,9 @@ func (r *room) open(f *files) error {
 		}); ok {
 			r.allocator = func(size int64) error { return v.Allocate(f.path, size) }
 		}
+		if v, ok := vfs.Find(f.vfs).(interface{ Spare(size int64) error }); ok {
+			r.spare = v.Spare
+		}
 		return nil
 	}
 	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
@@ -39,7 +41,8 @@ func (r *room) open(f *files) error {
 	return nil
 }
 
-// ensure sets room aside for size bytes. An error that wraps sqlite3.FULL says that there is not enough.
+// ensure sets room aside for size bytes. An error that wraps sqlite3.FULL says that there is not enough, one that wraps
+// sqlite3.READONLY that nothing may be written.
 func (r *room) ensure(size int64) error {
 	if r.allocator == nil || size <= r.allocated {
 		return nil
@@ -53,8 +56,8 @@ func (r *room) ensure(size int64) error {
 		r.allocated = size
 		return nil
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		err = errors.Join(sqlite3.FULL, err)
+	if code := refusal(err); code != 0 {
+		err = errors.Join(code, err)
 	}
 	return fmt.Errorf("allocate %d bytes: %w", size, err)
 }

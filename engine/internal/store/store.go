@@ -33,6 +33,7 @@ type Store struct {
 	barren    bool  // there was nothing left to prune, and nothing has changed that since
 	short     atomic.Bool
 	full      atomic.Bool
+	ill       illness
 
 	mu     sync.Mutex
 	queue  []*work

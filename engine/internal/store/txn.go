@@ -91,8 +91,13 @@ func (s *Store) commit(group []*work) error {
 var errUnknown = errors.New("transaction not rolled back")
 
 // noRoom tells whether an error means that nothing was written for want of room. A full disk that shows only in an fsync is not
-// among them: what was written before it may be durable.
-func noRoom(err error) bool { return errors.Is(err, sqlite3.FULL) && !errors.Is(err, errUnknown) }
+// among them: what was written before it may be durable. A database that may not be written now is: it will be tried again.
+func noRoom(err error) bool { return full(err) || readOnly(err) }
+
+func full(err error) bool { return errors.Is(err, sqlite3.FULL) && !errors.Is(err, errUnknown) }
+
+// errAtDisk marks a lack of room that is the disk's, not that of Options.MaxSize.
+var errAtDisk = errors.New("at the disk")
 
 func (t *txn) run(group []*work) error {
 	if err := t.s.w.exec(qBegin); err != nil {
@@ -115,7 +120,7 @@ func (t *txn) run(group []*work) error {
 	}
 	failpoint.Pass("store.before-commit")
 	if err := t.s.w.exec(qCommit); err != nil {
-		return err
+		return errors.Join(errAtDisk, err)
 	}
 	failpoint.Pass("store.after-commit")
 	return nil
@@ -126,7 +131,10 @@ func (t *txn) makeRoom() error {
 	if err := t.s.measure(); err != nil {
 		return err
 	}
-	return t.s.files.room.ensure(t.s.pages * pageSize)
+	if err := t.s.files.room.ensure(t.s.pages * pageSize); err != nil {
+		return errors.Join(errAtDisk, err)
+	}
+	return nil
 }
 
 func (t *txn) apply(w *work) error {

@@ -28,10 +28,14 @@ func (s *Store) write() {
 	timer := time.NewTimer(retryLast)
 	timer.Stop()
 	defer timer.Stop()
+	s.review()
 	for {
 		ending := false
-		if len(s.kept) > 0 {
+		switch {
+		case len(s.kept) > 0:
 			timer.Reset(s.retry.delay)
+		case s.ill.now.Load() != nil && s.Err() == nil:
+			timer.Reset(retryLast)
 		}
 		select {
 		case <-s.wake:
@@ -61,6 +65,7 @@ func (s *Store) step() bool {
 	if len(group) > 0 {
 		s.process(group)
 	}
+	s.review()
 	return more
 }
 
@@ -102,6 +107,7 @@ func (s *Store) process(group []*work) {
 		}
 		s.publish(group)
 	case noRoom(err):
+		s.ill.cause = err
 		s.crowded(group)
 	case damaged(err) && prunes(group):
 		rest, err := s.setAside(err, group)
@@ -155,6 +161,7 @@ func finish(group []*work, err error) {
 func (s *Store) fail(err error, group []*work) {
 	s.cause = fmt.Errorf("%w: %w", ErrFailed, err)
 	close(s.failed)
+	s.note(Broken)
 	finish(group, s.cause)
 	finish(s.kept, s.cause)
 	s.kept = nil

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package store
+
+import "errors"
+
+func immutable(string, bool) error { return errors.ErrUnsupported }
