@@ -45,14 +45,14 @@ func Create(dir, language string) (err error) {
 	}
 	existed := err == nil
 	if err := fill(dir, name, language); err != nil {
-		clear(dir, existed)
+		takeBack(dir, existed)
 		return fmt.Errorf("%w: %w", ErrFolder, err)
 	}
 	return nil
 }
 
-// clear takes back what was made.
-func clear(dir string, keep bool) {
+// takeBack removes what was made.
+func takeBack(dir string, keep bool) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		os.RemoveAll(filepath.Join(dir, e.Name()))

@@ -23,13 +23,9 @@ fn ready() {
     });
 }
 
-pub fn run_filter(body_len: i32, f: impl Fn(&Message) -> Verdict) -> i32 {
+pub fn run_message(body_len: i32, f: impl Fn(&Message) -> Verdict) -> i32 {
     ready();
     f(&Message::new(body_len)).code()
-}
-
-pub fn run_handle(body_len: i32, f: impl Fn(&Message) -> Verdict) -> i32 {
-    run_filter(body_len, f)
 }
 
 pub fn run_tick(now_ms: i64, f: impl Fn(i64) -> Verdict) -> i32 {
@@ -59,7 +55,7 @@ macro_rules! filter {
     ($f:expr) => {
         #[no_mangle]
         pub extern "C" fn rmds_filter(body_len: i32) -> i32 {
-            $crate::run_filter(body_len, $f)
+            $crate::run_message(body_len, $f)
         }
     };
 }
@@ -70,7 +66,7 @@ macro_rules! handle {
     ($f:expr) => {
         #[no_mangle]
         pub extern "C" fn rmds_handle(body_len: i32) -> i32 {
-            $crate::run_handle(body_len, $f)
+            $crate::run_message(body_len, $f)
         }
     };
 }

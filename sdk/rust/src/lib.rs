@@ -50,7 +50,7 @@ pub use message::{Header, Message};
 pub use verdict::{fail, Verdict};
 
 #[doc(hidden)]
-pub use entry::{run_filter, run_handle, run_report, run_stop, run_tick};
+pub use entry::{run_message, run_report, run_stop, run_tick};
 
 /// Sends a message with nothing but a body; see [`Emit`] for headers, time to live and delay.
 pub fn emit(channel: &str, body: impl AsRef<[u8]>) -> Result<()> {

@@ -1,6 +1,17 @@
 // The plugin of ../vectors.json in AssemblyScript: the first word of a body says what to do.
 import * as rmds from "../../assemblyscript/rmds";
 
+// What a body says to do, and with what.
+class Order {
+  word: string;
+  rest: string = "";
+  constructor(text: string) {
+    const space = text.indexOf(" ");
+    this.word = space < 0 ? text : text.substring(0, space);
+    if (space >= 0) this.rest = text.substring(space + 1);
+  }
+}
+
 let started = false;
 let unwell = false;
 
@@ -13,10 +24,9 @@ export function rmds_init(): i32 {
 
 export function rmds_filter(size: i32): i32 {
   const m = new rmds.Message(size);
-  const text = m.text();
-  const space = text.indexOf(" ");
-  const word = space < 0 ? text : text.substring(0, space);
-  const rest = space < 0 ? "" : text.substring(space + 1);
+  const order = new Order(m.text());
+  const word = order.word;
+  const rest = order.rest;
   if (word == "body") return rmds.check(m.setText(rest));
   if (word == "channel") return rmds.check(m.setChannel(rest));
   if (word == "header") {
@@ -30,10 +40,9 @@ export function rmds_filter(size: i32): i32 {
 
 export function rmds_handle(size: i32): i32 {
   const m = new rmds.Message(size);
-  const text = m.text();
-  const space = text.indexOf(" ");
-  const word = space < 0 ? text : text.substring(0, space);
-  const rest = space < 0 ? "" : text.substring(space + 1);
+  const order = new Order(m.text());
+  const word = order.word;
+  const rest = order.rest;
   if (word == "describe") return rmds.check(describe(m));
   if (word == "kv") return rmds.check(keys());
   if (word == "emit") return rmds.check(emits(rest));
