@@ -263,7 +263,7 @@ func orText(s, otherwise string) string {
 
 func (l *receiver) consumer(it *item) *channel {
 	ch := l.box.channel(it.channel)
-	if ch == nil || ch.join != it.join || !l.holds(it) {
+	if ch == nil || ch.joinTo(l.key.sender, l.box.log.ID()) != it.join || !l.holds(it) {
 		return nil
 	}
 	return ch

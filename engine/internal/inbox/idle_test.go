@@ -97,7 +97,7 @@ func newFakes(t *testing.T) *fakes {
 		OwnerOf: func(id store.ID) (string, bool) { return fakeName(int(binary.BigEndian.Uint64(id[8:]))), true },
 		Event:   func(Event) {},
 	}, &memoryLog{positions: map[store.ID]store.Position{}}, f.answers)
-	if err := f.box.Attach("c", 1, func(context.Context, *Delivery) Verdict { f.handled++; return Verdict{Kind: Ack} }, false); err != nil {
+	if err := f.box.Attach("c", 1, 0, func(context.Context, *Delivery) Verdict { f.handled++; return Verdict{Kind: Ack} }, false); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -204,7 +204,7 @@ func TestALaneWithWorkIsNotGivenUp(t *testing.T) {
 		defer func() { _ = f.box.Close(context.Background()) }() // nothing can go wrong with this log
 		f.box.Detach("c")
 		hold := make(chan struct{})
-		if err := f.box.Attach("c", 1, func(context.Context, *Delivery) Verdict { <-hold; f.handled++; return Verdict{Kind: Ack} }, false); err != nil {
+		if err := f.box.Attach("c", 1, 0, func(context.Context, *Delivery) Verdict { <-hold; f.handled++; return Verdict{Kind: Ack} }, false); err != nil {
 			t.Fatal(err)
 		}
 		f.send(7, 1)

@@ -58,6 +58,7 @@ type sessionKey struct {
 type channel struct {
 	name     string
 	join     uint64
+	own      uint64 // the join of this node to itself; 0: none
 	consumer Consumer
 	journal  bool
 	turns    chan struct{}
@@ -75,14 +76,23 @@ func New(o Options, log Log, pub Publisher) *Inbox {
 
 func (b *Inbox) now() time.Duration { return time.Since(b.start) }
 
-// Attach gives a join its consumer. From then on lanes for the channel may open. With journal, what is received is kept.
-func (b *Inbox) Attach(name string, join uint64, c Consumer, journal bool) error {
+// joinTo is the number of this node's join to what a store sends.
+func (ch *channel) joinTo(sender, self store.ID) uint64 {
+	if sender == self {
+		return ch.own
+	}
+	return ch.join
+}
+
+// Attach gives a join its consumer. From then on lanes for the channel may open. Own is the number under which the node reads what it sends itself, 0 if it
+// does not. With journal, what is received is kept.
+func (b *Inbox) Attach(name string, join, own uint64, c Consumer, journal bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if old := b.channels[name]; old != nil && old.join == join && !planted.AckUnconsumed {
 		return ErrConsumer
 	}
-	b.channels[name] = &channel{name: name, join: join, consumer: c, journal: journal, turns: make(chan struct{}, max(b.opt.Parallel, 1))}
+	b.channels[name] = &channel{name: name, join: join, own: own, consumer: c, journal: journal, turns: make(chan struct{}, max(b.opt.Parallel, 1))}
 	return nil
 }
 

@@ -138,10 +138,10 @@ func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 	case ch == nil:
 		s.State = wire.Blocked // no consumer for now, or none any more: then the announcement or the join says so
 		return s
-	case c.Join < ch.join:
+	case c.Join < ch.joinTo(l.key.sender, l.box.log.ID()):
 		s.State = wire.Left
 		return s
-	case c.Join != ch.join:
+	case c.Join != ch.joinTo(l.key.sender, l.box.log.ID()):
 		s.State = wire.Refused
 		l.ban(c.Name, &refusal{reason: fmt.Sprintf("join %d is not one of this node's", c.Join)})
 		return s

@@ -65,5 +65,6 @@ type Join struct {
 	Own     bool          // read what this node itself sends
 	Start   store.Start   // where new readers of what this node writes begin
 	Journal time.Duration // how long what is received is kept; 0: not at all
+	self    uint64        // the number of the join of the node to itself; 0: none
 	ready   bool          // a consumer is attached
 }

@@ -64,6 +64,9 @@ func (n *Node) record(changes []store.Join) error {
 }
 
 func (n *Node) enter(j Join) {
+	if j.Own && j.Role == wire.Both {
+		j.self = n.ownJoin(&j)
+	}
 	n.mu.Lock()
 	n.joins[j.Channel] = &j
 	n.mu.Unlock()
@@ -76,6 +79,24 @@ func (n *Node) enter(j Join) {
 	n.poke()
 }
 
+// ownJoin is the number under which a node reads what it sends itself. It goes on with the join that it has; if that ended while the node read only what
+// others send, it is another one, for an ended join stays ended.
+func (n *Node) ownJoin(j *Join) uint64 {
+	number := j.Number
+	for _, r := range n.ownRows(j.Channel) {
+		if !r.Ended && r.Join >= j.Number {
+			return r.Join
+		}
+		number = max(number, r.Join+1)
+	}
+	return number
+}
+
+// ownRows are the joins of this node to itself on a channel, ended ones too.
+func (n *Node) ownRows(channel string) []store.Reader {
+	return slices.DeleteFunc(n.out.Readers(), func(r store.Reader) bool { return r.Store != n.store.ID() || r.Channel != channel })
+}
+
 // Attach gives a join its consumer.
 func (n *Node) Attach(channel string, c inbox.Consumer) error {
 	n.mu.Lock()
@@ -84,7 +105,7 @@ func (n *Node) Attach(channel string, c inbox.Consumer) error {
 	if j == nil {
 		return ErrNotJoined
 	}
-	if err := n.in.Attach(channel, j.Number, c, j.Journal > 0); err != nil {
+	if err := n.in.Attach(channel, j.Number, j.self, c, j.Journal > 0); err != nil {
 		return err
 	}
 	n.mu.Lock()
@@ -106,8 +127,10 @@ func (n *Node) Leave(channel string) error {
 		if old.Channel == channel && !old.Ended {
 			old.Ended = true
 			changes = append(changes, old)
-			n.leave(n.store.ID(), channel, old.Number)
 		}
+	}
+	for _, r := range n.ownRows(channel) {
+		n.leave(r.Store, channel, r.Join)
 	}
 	if len(changes) == 0 {
 		return ErrNotJoined

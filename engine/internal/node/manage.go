@@ -301,8 +301,11 @@ func (n *Node) leaveKicked(joins []wire.OpenChannel, e store.AuditEntry) error {
 		n.in.Detach(own.Channel)
 		own.Ended = true
 		tx.Joins = append(tx.Joins, own)
-		if _, known := n.out.Reader(n.store.ID(), own.Channel, own.Number); known {
-			ends = append(ends, store.EndReader{Store: n.store.ID(), Channel: own.Channel, Join: own.Number})
+		for _, r := range n.ownRows(own.Channel) {
+			if r.Ended {
+				continue
+			}
+			ends = append(ends, store.EndReader{Store: r.Store, Channel: r.Channel, Join: r.Join})
 		}
 	}
 	if len(ends) > 0 {

@@ -176,9 +176,9 @@ func (n *Node) reconcileSelf() {
 		if !j.Own || j.Role != wire.Both {
 			continue
 		}
-		adds = append(adds, store.AddReader{Store: t.Store, Node: n.id, Channel: j.Channel, Join: j.Number, Start: store.StartOpen})
+		adds = append(adds, store.AddReader{Store: t.Store, Node: n.id, Channel: j.Channel, Join: j.self, Start: store.StartOpen})
 		if j.ready {
-			t.Ready[j.Channel] = j.Number
+			t.Ready[j.Channel] = j.self
 		}
 	}
 	n.mu.Unlock()
@@ -198,7 +198,7 @@ func (n *Node) ownEnded(r store.Reader) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	j := n.joins[r.Channel]
-	return j != nil && (!j.Own || j.Role != wire.Both || j.Number != r.Join)
+	return j != nil && (!j.Own || j.Role != wire.Both || j.self != r.Join)
 }
 
 // admit puts a reader on record; its lane opens when that is durable.
