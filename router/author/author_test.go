@@ -3,6 +3,7 @@ package author_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +70,103 @@ func inspected(t *testing.T, file, language string) {
 	}
 	if !slices.ContainsFunc(info.Imports, func(f plugins.Function) bool { return f.Module == "rmds1" && f.Name == "set_header" }) {
 		t.Errorf("imports %v", info.Imports)
+	}
+}
+
+// TestMissingCompilers builds on a machine that has none: one line says what is missing, and the command that installs it.
+func TestMissingCompilers(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for language, want := range map[string]string{
+		"assemblyscript": "node is not there; install it with: apt-get update && apt-get install -y nodejs npm",
+		"c":              "clang-22 is not there; install it with: apt-get update && apt-get install -y clang-22 lld-22",
+		"go":             "go is not there; get Go 1.24 or later from https://go.dev/dl",
+		"rust":           "install it with: apt-get update && apt-get install -y rustc libstd-rust-dev-wasm32 lld-14",
+	} {
+		refusesToBuild(t, language, want)
+	}
+}
+
+// TestMissingLinker has the C compiler, but not what it links with.
+func TestMissingLinker(t *testing.T) {
+	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, "clang-22"), []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", path)
+	refusesToBuild(t, "c", "wasm-ld-22 is not there; install it with: apt-get update && apt-get install -y clang-22 lld-22")
+}
+
+func refusesToBuild(t *testing.T, language, want string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "mine")
+	if err := author.Create(dir, language); err != nil {
+		t.Fatal(err)
+	}
+	m, err := author.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Build(t.Context(), io.Discard); !errors.Is(err, author.ErrTool) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%s: %v, want one line with %q", language, err, want)
+	}
+}
+
+// TestAnOlderSDKIsNoted holds that a build uses the SDK that lies in the folder, and says when it is not this program's.
+func TestAnOlderSDKIsNoted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mine")
+	if err := author.Create(dir, "go"); err != nil {
+		t.Fatal(err)
+	}
+	m, err := author.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := func() string {
+		t.Helper()
+		var log bytes.Buffer
+		if err := m.Build(t.Context(), &log); err != nil {
+			t.Fatalf("%v\n%s", err, &log)
+		}
+		first, _, _ := strings.Cut(log.String(), "\n")
+		return first
+	}
+	extra := filepath.Join(dir, "rmds", "mine.go")
+	if err := os.WriteFile(extra, []byte("package rmds\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := note(); strings.HasPrefix(got, "note:") {
+		t.Errorf("a fresh copy with a file of the author's own: %s", got)
+	}
+	older := filepath.Join(dir, "rmds", "doc.go")
+	if err := os.WriteFile(older, []byte("package rmds\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := note(); !strings.Contains(got, "remove the folder and build again") {
+		t.Errorf("an older copy: %s", got)
+	}
+	if kept, err := os.ReadFile(older); err != nil || string(kept) != "package rmds\n" {
+		t.Errorf("the author's copy was changed: %q, %v", kept, err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "rmds")); err != nil {
+		t.Fatal(err)
+	}
+	if got := note(); strings.HasPrefix(got, "note:") {
+		t.Errorf("a new copy: %s", got)
+	}
+}
+
+// TestCreateInThisFolder makes a plugin of the empty folder that one stands in.
+func TestCreateInThisFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "here")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := author.Create(".", "c"); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := author.Open("."); err != nil || m.Name != "here" {
+		t.Errorf("%+v, %v", m, err)
 	}
 }
 

@@ -12,11 +12,15 @@ import (
 	"strings"
 )
 
-// Build compiles a plugin's folder into Module, and adds the SDK to it if it is not there. What it runs is written to log, with what the compilers say. The error wraps ErrTool with the command that
-// installs what is missing, or ErrBuild.
+// Build compiles a plugin's folder into Module, and adds the SDK to it if it is not there; one that is there stays as it is, and the log says so if this program brings another. What it runs is written to
+// log, with what the compilers say. The error wraps ErrTool with the command that installs what is missing, or ErrBuild.
 func (m *Manifest) Build(ctx context.Context, log io.Writer) error {
-	if err := m.addSDK(); err != nil {
+	added, err := m.addSDK()
+	if err != nil {
 		return err
+	}
+	if !added && m.sdkDiffers() {
+		fmt.Fprintf(log, "note: %s is not the SDK that this program brings; it is used as it is. To have the other, remove the folder and build again.\n", filepath.Join(m.dir, "rmds"))
 	}
 	steps, err := m.steps(ctx)
 	if err != nil {
@@ -56,8 +60,13 @@ func (m *Manifest) steps(ctx context.Context) ([]step, error) {
 }
 
 func (m *Manifest) stepsC() ([]step, error) {
-	clang, err := program("apt-get install -y clang-22 lld-22", "clang-22", "clang")
+	const install = "apt-get update && apt-get install -y clang-22 lld-22"
+	clang, err := program(install, "clang-22", "clang")
 	if err != nil {
+		return nil, err
+	}
+	// The compiler finds its linker itself, but says nothing useful when there is none.
+	if _, err := program(install, "wasm-ld-22", "wasm-ld"); err != nil {
 		return nil, err
 	}
 	sources, err := m.sources("src", ".c", ".cpp", ".cc")
@@ -70,7 +79,7 @@ func (m *Manifest) stepsC() ([]step, error) {
 }
 
 func (m *Manifest) stepsGo() ([]step, error) {
-	tool, err := program("see the language's own site, or apt-get install -y golang", "go")
+	tool, err := program("get Go 1.24 or later from https://go.dev/dl", "go")
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +97,10 @@ const rustTarget = "wasm32-unknown-unknown"
 
 // stepsRust runs the compiler itself: a plugin needs no cargo.
 func (m *Manifest) stepsRust(ctx context.Context) ([]step, error) {
-	const install = "apt-get install -y rustc libstd-rust-dev-wasm32 lld-14"
+	const install = "apt-get update && apt-get install -y rustc libstd-rust-dev-wasm32 lld-14"
 	compiler, sysroot, err := rustc(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w; on Debian: %s; with rustup: rustup target add %s", ErrTool, err, install, rustTarget)
+		return nil, fmt.Errorf("%w: %w; install it with: %s (with rustup: rustup target add %s)", ErrTool, err, install, rustTarget)
 	}
 	common := []string{compiler, "--edition=2021", "--target=" + rustTarget, "-Copt-level=s", "-Cpanic=abort"}
 	crate := []string{"-Clto", "-Cstrip=symbols", "-Clink-arg=-zstack-size=65536", "--extern=rmds=build/librmds.rlib"}
@@ -125,9 +134,13 @@ func rustc(ctx context.Context) (compiler, sysroot string, err error) {
 // stepsAssemblyScript installs the compiler into the folder when it is not there yet.
 func (m *Manifest) stepsAssemblyScript() ([]step, error) {
 	const compiler = "node_modules/.bin/asc"
+	const install = "apt-get update && apt-get install -y nodejs npm"
+	if _, err := program(install, "node"); err != nil { // the compiler is a program for it
+		return nil, err
+	}
 	var steps []step
 	if _, err := os.Stat(filepath.Join(m.dir, compiler)); err != nil {
-		npm, err := program("apt-get install -y nodejs npm", "npm")
+		npm, err := program(install, "npm")
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +156,10 @@ func program(install string, names ...string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%w: %s is not there: %s", ErrTool, names[0], install)
+	if strings.HasPrefix(install, "apt-get") {
+		install = "install it with: " + install
+	}
+	return "", fmt.Errorf("%w: %s is not there; %s", ErrTool, names[0], install)
 }
 
 // sources lists a folder's files with one of some endings, from the plugin's folder.

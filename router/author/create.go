@@ -1,6 +1,7 @@
 package author
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -29,7 +30,11 @@ var sdkFiles = map[string]map[string]string{
 // Create makes a plugin's folder with a small filter that builds, its test cases and the SDK. The folder must be absent or empty; if anything fails, nothing
 // is left behind.
 func Create(dir, language string) (err error) {
-	name := filepath.Base(filepath.Clean(dir))
+	whole, err := filepath.Abs(dir) // "." is a folder with a name, too
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	name := filepath.Base(whole)
 	if !config.LegalName(name) {
 		return fmt.Errorf("%w: %q cannot be a plugin's name: %s", ErrFolder, name, config.NameRule)
 	}
@@ -105,14 +110,33 @@ func fill(dir, name, language string) error {
 }
 
 // addSDK gives a folder the SDK, and what installs its compiler, unless it has them.
-func (m *Manifest) addSDK() error {
+func (m *Manifest) addSDK() (added bool, err error) {
+	if m.Command { // it is written without one
+		return true, nil
+	}
 	if _, err := os.Stat(filepath.Join(m.dir, "rmds")); err == nil {
-		return nil
+		return false, nil
 	}
 	if err := copySDK(m.Language, writer(m.dir)); err != nil {
-		return fmt.Errorf("%w: %w", ErrFolder, err)
+		return false, fmt.Errorf("%w: %w", ErrFolder, err)
 	}
-	return nil
+	return true, nil
+}
+
+// errDiffers ends a comparison.
+var errDiffers = errors.New("it differs")
+
+// sdkDiffers tells whether a file of the SDK is missing from the folder's copy, or is another there. Files that the author added do not count.
+func (m *Manifest) sdkDiffers() bool {
+	return errors.Is(copySDK(m.Language, func(to string, b []byte) error {
+		if !strings.HasPrefix(to, "rmds/") {
+			return nil
+		}
+		if have, err := os.ReadFile(filepath.Join(m.dir, filepath.FromSlash(to))); err != nil || !bytes.Equal(have, b) {
+			return errDiffers
+		}
+		return nil
+	}), errDiffers)
 }
 
 func copySDK(language string, write func(to string, b []byte) error) error {
