@@ -27,12 +27,19 @@ func TestMain(m *testing.M) {
 
 // The scripts run the real program. Each has two free addresses in $RMDS_HTTP and $NATS, and the plugin host's fixtures in $WASM.
 func TestScripts(t *testing.T) {
+	p := scripts(t)
+	p.Dir = "testdata/script"
+	testscript.Run(t, p)
+}
+
+// scripts is what scripts find and may say.
+func scripts(t *testing.T) testscript.Params {
+	t.Helper()
 	wasm, err := filepath.Abs("../../plugins/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
 			for _, name := range []string{"RMDS_HTTP", "NATS"} {
 				address, err := freeAddress()
@@ -49,7 +56,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "handled": handled, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
-	})
+	}
 }
 
 func freeAddress() (string, error) {

@@ -51,6 +51,9 @@ func TestNewFoldersBuildAndPass(t *testing.T) {
 				t.Errorf("%v\n%s", err, &out)
 			}
 			inspected(t, m.Module(), language)
+			if readme, err := os.ReadFile(filepath.Join(dir, "README.md")); err != nil || strings.Contains(string(readme), "HELPER") || !strings.Contains(string(readme), "json") {
+				t.Errorf("the README does not say how JSON is read: %v\n%s", err, readme)
+			}
 			if err := author.Create(dir, language); !errors.Is(err, author.ErrFolder) {
 				t.Errorf("a folder in use is made anew: %v", err)
 			}

@@ -27,6 +27,14 @@ var sdkFiles = map[string]map[string]string{
 	"rust":           {"Cargo.toml": "Cargo.toml", "src/*.rs": "src"},
 }
 
+// jsonHelpers is what reads and writes JSON in each language.
+var jsonHelpers = map[string]string{
+	"assemblyscript": "`rmds/json.ts` (`textOf`, `numberOf`, `member`, `quote`, `Reader`)",
+	"c":              "`rmds/rmds_json.h` (`rmds_json_member`, `rmds_json_text`, `rmds_json_number`, `rmds_json_quote`)",
+	"go":             "`encoding/json`",
+	"rust":           "`rmds::json` (`member`, `quote`, `Reader`)",
+}
+
 // Create makes a plugin's folder with a small filter that builds, its test cases and the SDK. The folder must be absent or empty; if anything fails, nothing
 // is left behind.
 func Create(dir, language string) (err error) {
@@ -79,7 +87,7 @@ func writer(dir string) func(to string, b []byte) error {
 }
 
 func fill(dir, name, language string) error {
-	replace := strings.NewReplacer("NAME", name, "LANGUAGE", language)
+	replace := strings.NewReplacer("NAME", name, "LANGUAGE", language, "HELPER", jsonHelpers[language])
 	write := writer(dir)
 	for _, file := range []string{"plugin.yaml", "cases.yaml", "README.md", "gitignore.txt"} {
 		b, err := templates.ReadFile("templates/" + file)
