@@ -13,8 +13,15 @@ import (
 	"github.com/getevo/rmds-router/engine/internal/transport/memconn"
 )
 
-// TestADamagedBatchEndsAsCorrupt flips a bit in the database of a node whose reader is away: the other messages arrive.
+// TestADamagedBatchEndsAsCorrupt flips a bit in the database of a node whose reader is away: the other messages arrive. One batch is read as
+// a whole, the other in parts.
 func TestADamagedBatchEndsAsCorrupt(t *testing.T) {
+	for name, size := range map[string]int{"small": 40_000, "large": 4 << 20} {
+		t.Run(name, func(t *testing.T) { damagedAtRest(t, size) })
+	}
+}
+
+func damagedAtRest(t *testing.T, size int) {
 	synctest.Test(t, func(t *testing.T) {
 		network := memconn.NewNetwork(1)
 		disks := map[string]*crashvfs.Disk{"alice": crashvfs.New(1), "bob": crashvfs.New(2)}
@@ -33,7 +40,7 @@ func TestADamagedBatchEndsAsCorrupt(t *testing.T) {
 		chat := alice.Join("chat", rmds.WriteOnly)
 		time.Sleep(time.Minute)
 		network.Disconnect("bob")
-		for _, data := range [][]byte{[]byte("one"), bytes.Repeat([]byte{'2'}, 40_000), []byte("three")} {
+		for _, data := range [][]byte{[]byte("one"), append(bytes.Repeat([]byte{'1'}, size/2), bytes.Repeat([]byte{'2'}, size/2)...), []byte("three")} {
 			if err := chat.SendMessage(data); err != nil {
 				t.Fatal(err)
 			}

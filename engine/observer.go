@@ -43,7 +43,7 @@ const (
 	FrameReceived = EventKind(node.FrameReceived)
 	// FrameRejected: an open or data frame was damaged, misdirected or hostile: Node it came from, Detail.
 	FrameRejected = EventKind(node.FrameRejected)
-	// BatchDamaged: a batch was damaged, under way or at rest: Channel, Node, Detail.
+	// BatchDamaged: a batch is damaged, at rest or in every copy that came; its messages end as corrupt: Channel, Node, Detail.
 	BatchDamaged = EventKind(node.Damaged)
 	// NATSConnected: NATS can be reached: Detail the server. Each but the first is a reconnect.
 	NATSConnected = EventKind(node.Connected)

@@ -1,7 +1,6 @@
 package inbox
 
 import (
-	"errors"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/lane"
@@ -71,10 +70,7 @@ func (b *Inbox) mayDeny(node string) bool {
 
 // arrive judges a frame and queues what is new of it.
 func (l *receiver) arrive(from string, d *wire.Data) {
-	batches, bytes, err := parse(l.box.opt.Batches, d)
-	if err != nil && !errors.Is(err, wire.ErrVersion) {
-		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: from, Channel: d.Channel, Detail: err.Error()})
-	}
+	batches, damaged, err := d.ParseBatches(l.box.opt.Batches, make([]wire.Batch, 0, len(d.Batches)))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.retired {
@@ -94,10 +90,18 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	if l.refuse(&arrival, err) {
 		return
 	}
-	if err != nil || l.full() { // as if it had been lost: the sender is asked for it again
+	if l.full() { // as if it had been lost: the sender is asked for it again
 		l.gap = true
 		l.nudge(now)
 		return
+	}
+	var bad []bad
+	if _, carried := l.machine.Place(d.Channel); carried && len(damaged) > 0 && d.Number == l.machine.Received()+1 {
+		if bad = badOf(d, damaged); !l.condemn(d, bad) {
+			l.gap = true
+			l.nudge(now)
+			return
+		}
 	}
 	if d.Piece != nil && d.Number == l.machine.Received()+1 && !l.admitPiece(d) {
 		l.nudge(now)
@@ -108,12 +112,14 @@ func (l *receiver) arrive(from string, d *wire.Data) {
 	switch verdict {
 	case lane.Take:
 		l.gap, l.starved = false, 0
-		it := item{channel: d.Channel, join: d.Join, run: d.Run, from: after, skips: d.Skips, batches: batches, blobs: d.Batches, bytes: bytes, engineNow: d.EngineNow, arrived: now}
+		it := newItem(d, after, batches, now)
+		it.giveUp(bad)
 		if d.Piece != nil {
 			l.piece(d, &it, before.Received)
 			return
 		}
 		l.scrap(d.Channel)
+		delete(l.suspects, d.Channel)
 		l.enqueue(it)
 	case lane.Missing:
 		l.gap = true
@@ -148,16 +154,19 @@ func (l *receiver) nudge(now time.Duration) {
 // skipBytes is about what a skip takes in memory.
 const skipBytes = 32
 
-// parse checks every batch of a frame before anything of it is taken.
-func parse(v wire.Versions, d *wire.Data) (batches []wire.Batch, bytes int, err error) {
-	if batches, err = d.ParseBatches(v, make([]wire.Batch, 0, len(d.Batches))); err != nil {
-		return nil, 0, err
+// newItem is what a frame brings above from; the batches are those that are in order.
+func newItem(d *wire.Data, from uint64, batches []wire.Batch, now time.Duration) item {
+	it := item{channel: d.Channel, join: d.Join, run: d.Run, from: from, skips: d.Skips, batches: batches, bytes: skipBytes * len(d.Skips), engineNow: d.EngineNow, arrived: now}
+	for i := range d.Batches {
+		it.bytes += len(d.Batches[i].Blob)
 	}
-	bytes = skipBytes * len(d.Skips)
-	for _, blob := range d.Batches {
-		bytes += len(blob)
+	for i, next := 0, 0; next < len(batches); i++ {
+		if d.Batches[i].First == batches[next].Head.First {
+			it.blobs = append(it.blobs, d.Batches[i].Blob)
+			next++
+		}
 	}
-	return batches, bytes, nil
+	return it
 }
 
 func (l *receiver) enqueue(it item) {

@@ -68,8 +68,7 @@ func (l *receiver) process(it *item) bool {
 		}
 		dec, err := b.Decoder()
 		if err != nil { // its checksum is right: whoever sealed it made it so, and asking again brings the same
-			l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: it.channel, Detail: err.Error()})
-			l.skip(it, wire.Skip{From: b.Head.First, To: b.Head.Last, Count: b.Head.Last - b.Head.First + 1, Reason: wire.Corrupt})
+			skips = l.spoilt(it, i, b.Head.First, skips, err)
 			continue
 		}
 		if ch := l.consumer(it); ch != nil && ch.journal {
@@ -77,10 +76,8 @@ func (l *receiver) process(it *item) bool {
 		}
 		for seq := b.Head.First; seq <= b.Head.Last; seq++ {
 			*d = Delivery{}
-			more, err := dec.Next(&d.Message)
-			if err != nil || !more {
-				l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: it.channel, Detail: "a batch ends before its last message"})
-				l.skip(it, wire.Skip{From: seq, To: b.Head.Last, Count: b.Head.Last - seq + 1, Reason: wire.Corrupt})
+			if more, err := dec.Next(&d.Message); err != nil || !more {
+				skips = l.spoilt(it, i, seq, skips, err)
 				break
 			}
 			for len(skips) > 0 && skips[0].To < seq {
@@ -112,6 +109,9 @@ func (l *receiver) skip(it *item, s wire.Skip) {
 	}
 	if l.box.opt.Observed {
 		l.box.opt.Event(Event{Kind: MessagesSkipped, Node: l.node, Channel: it.channel, Count: int(s.Count), Detail: s.Reason.String()})
+	}
+	if s.Reason == wire.Corrupt {
+		l.keep(it, s.To)
 	}
 	l.advance(it, s.To, func(t *wire.Totals) {
 		switch s.Reason {

@@ -19,6 +19,7 @@ type memoryLog struct {
 	Log
 	mu        sync.Mutex
 	positions map[store.ID]store.Position
+	bad       []store.BadBatch
 }
 
 func (l *memoryLog) ID() store.ID                        { return store.ID{1} }
@@ -41,6 +42,7 @@ func (l *memoryLog) Offer(tx *store.Tx) error {
 	defer l.mu.Unlock()
 	for _, p := range tx.Progress {
 		l.positions[p.Sender] = store.Position{Sender: p.Sender, Channel: p.Channel, Join: p.Join, Run: p.Run, Seq: p.Seq, Totals: p.Totals}
+		l.bad = append(l.bad, p.Bad...)
 	}
 	go tx.Done(nil)
 	return nil
@@ -67,6 +69,7 @@ func (a *answers) Publish(subject string, data []byte) error {
 type fakes struct {
 	t       *testing.T
 	box     *Inbox
+	log     *memoryLog
 	answers *answers
 	subject wire.Subjects
 	handled int
@@ -81,7 +84,7 @@ func fakeID(n int, kind byte) (id store.ID) {
 func fakeName(n int) string { return fmt.Sprintf("sender-%d", n) }
 
 func newFakes(t *testing.T) *fakes {
-	f := &fakes{t: t, answers: &answers{last: map[string]*wire.Status{}}, subject: wire.Subjects{Prefix: "rmds."}}
+	f := &fakes{t: t, log: &memoryLog{positions: map[store.ID]store.Position{}}, answers: &answers{last: map[string]*wire.Status{}}, subject: wire.Subjects{Prefix: "rmds."}}
 	number := func(node string) (n int) {
 		_, _ = fmt.Sscanf(node, "sender-%d", &n)
 		return n
@@ -96,7 +99,7 @@ func newFakes(t *testing.T) *fakes {
 		Batches: wire.KnownVersions(),
 		OwnerOf: func(id store.ID) (string, bool) { return fakeName(int(binary.BigEndian.Uint64(id[8:]))), true },
 		Event:   func(Event) {},
-	}, &memoryLog{positions: map[store.ID]store.Position{}}, f.answers)
+	}, f.log, f.answers)
 	if err := f.box.Attach("c", 1, 0, func(context.Context, *Delivery) Verdict { f.handled++; return Verdict{Kind: Ack} }, false); err != nil {
 		t.Fatal(err)
 	}
@@ -123,12 +126,26 @@ func (f *fakes) send(n int, seq uint64) {
 			f.t.Fatalf("sender %d is back, and its place is told as %+v", n, c)
 		}
 	}
+	d := wire.Data{Session: session, Number: 1, Prev: prev, Last: seq, EngineNow: 1, Batches: []wire.Carried{f.batch(n, seq, seq, 1)}}
+	f.data(n, &d)
+}
+
+// batch is one of the nth sender, with so many messages, whatever it says.
+func (f *fakes) batch(n int, first, last uint64, messages int) wire.Carried {
+	f.t.Helper()
 	var w wire.SegmentWriter
-	if err := w.Append(&wire.Message{Engine: 1, Data: []byte("message")}); err != nil {
-		f.t.Fatal(err)
+	for range messages {
+		if err := w.Append(&wire.Message{Engine: 1, Data: []byte("message")}); err != nil {
+			f.t.Fatal(err)
+		}
 	}
-	batch := wire.SealBatch(nil, wire.BatchHead{Run: fakeID(n, 'r'), Channel: "c", First: seq, Last: seq, Prev: seq - 1}, [][]byte{w.Bytes()}, false)
-	d := wire.Data{Session: session, ReceiverRun: store.ID{2}, Number: 1, Channel: "c", Join: 1, Prev: prev, Run: fakeID(n, 'r'), Last: seq, EngineNow: 1, Batches: [][]byte{batch}}
+	head := wire.BatchHead{Run: fakeID(n, 'r'), Channel: "c", First: first, Last: last, Prev: first - 1}
+	return wire.Carried{First: first, Last: last, Blob: wire.SealBatch(nil, head, [][]byte{w.Bytes()}, false)}
+}
+
+// data is a frame of the nth sender's run.
+func (f *fakes) data(n int, d *wire.Data) {
+	d.ReceiverRun, d.Channel, d.Join, d.Run = store.ID{2}, "c", 1, fakeID(n, 'r')
 	f.box.Receive(wire.Address{Kind: wire.SubjectData, Channel: "c", To: "me", From: fakeName(n)}, d.Append(nil))
 }
 

@@ -22,6 +22,7 @@ type receiver struct {
 	machine   *lane.Receiver
 	progress  map[string]*progress
 	partial   map[string]*partial // batches being put together from pieces
+	suspects  map[string]suspect  // by channel: what came damaged last, where the next frame was to be
 	queue     []item
 	queued    int                 // bytes
 	refused   map[string]*refusal // channels of the session of which nothing is taken
@@ -72,6 +73,7 @@ type item struct {
 	skips     []wire.Skip
 	batches   []wire.Batch
 	blobs     [][]byte // the batches as they lie
+	bad       []bad    // what of the skips came damaged, in ascending order
 	bytes     int
 	charge    int           // bytes in the account of large batches
 	engineNow int64         // the sender's engine time when it left
@@ -79,7 +81,7 @@ type item struct {
 }
 
 func newReceiver(b *Inbox, k laneKey, node string) *receiver {
-	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string]*partial{}, refused: map[string]*refusal{},
+	l := &receiver{box: b, key: k, node: node, machine: lane.NewReceiver(), progress: map[string]*progress{}, partial: map[string]*partial{}, suspects: map[string]suspect{}, refused: map[string]*refusal{},
 		more: make(chan struct{}, 1), say: make(chan struct{}, 1), gone: make(chan struct{}), touched: b.now(), careful: !b.log.WasClean(), attempts: map[attemptKey]int{}}
 	l.room.L = &l.mu
 	l.pacer = time.AfterFunc(time.Hour, l.unpaced)
@@ -98,6 +100,7 @@ func (l *receiver) forget(name string) {
 	defer l.mu.Unlock()
 	l.machine.Forget(name)
 	delete(l.progress, name)
+	delete(l.suspects, name)
 	l.scrap(name)
 	delete(l.refused, name)
 }

@@ -134,7 +134,7 @@ func (l *receiver) piece(d *wire.Data, it *item, before lane.Position) {
 	if uint64(len(p.buf)) < d.Piece.Total {
 		return
 	}
-	b, err := l.box.opt.Batches.ParseBatch(p.buf)
+	b, err := d.ParseWhole(l.box.opt.Batches, p.buf)
 	if errors.Is(err, wire.ErrVersion) {
 		l.scrap(d.Channel)
 		l.machine.Recall(d.Channel, before)
@@ -142,15 +142,20 @@ func (l *receiver) piece(d *wire.Data, it *item, before lane.Position) {
 		notify(l.say)
 		return
 	}
-	if err != nil || b.Head.Channel != d.Channel || b.Head.Run != d.Run || b.Head.Last != d.Last {
-		l.box.opt.Event(Event{Kind: BatchCorrupt, Node: l.node, Channel: d.Channel, Detail: "a batch put together from pieces is damaged"})
-		l.void(d.Channel, before)
-		return
+	if it.charge = p.charge; p.charge == 0 {
+		it.bytes += len(p.buf)
 	}
-	it.batches, it.blobs, it.charge = []wire.Batch{b}, [][]byte{p.buf}, p.charge
-	if p.charge == 0 {
-		it.bytes = len(p.buf)
+	if err != nil {
+		bad := []bad{newBad(d.Piece.First, d.Last, p.buf, err)}
+		if !l.condemn(d, bad) {
+			l.void(d.Channel, before)
+			return
+		}
+		it.giveUp(bad)
+	} else {
+		it.batches, it.blobs = []wire.Batch{b}, [][]byte{p.buf}
 	}
+	delete(l.suspects, d.Channel)
 	delete(l.partial, d.Channel)
 	l.enqueue(*it)
 }

@@ -30,6 +30,7 @@ type progress struct {
 	committed       wire.Position
 	committedTotals wire.Totals
 	journal         []store.Received // what the next commit keeps
+	bad             []store.BadBatch // what the next commit keeps, too
 	dirty           bool             // position or totals are ahead of every transaction under way
 }
 
@@ -51,8 +52,8 @@ func (p *progress) moveTo(run store.ID, seq uint64) {
 
 // change is what a commit of p as it is now stores; l.mu is held.
 func (l *receiver) change(name string, p *progress) store.Progress {
-	c := store.Progress{Sender: l.key.sender, Node: l.node, Channel: name, Join: p.join, Run: p.position.Run, Seq: p.position.Seq, Totals: store.Totals(p.totals), Journal: p.journal}
-	p.journal = nil
+	c := store.Progress{Sender: l.key.sender, Node: l.node, Channel: name, Join: p.join, Run: p.position.Run, Seq: p.position.Seq, Totals: store.Totals(p.totals), Journal: p.journal, Bad: p.bad}
+	p.journal, p.bad = nil, nil
 	return c
 }
 

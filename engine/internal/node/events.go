@@ -126,7 +126,9 @@ func (n *Node) inboxEvent(e inbox.Event) {
 	case inbox.ChannelRefused:
 		n.limiter.warn(log, "refused "+e.Node+" "+e.Channel, "a sender's frames on this channel are refused")
 	case inbox.BatchCorrupt:
-		n.limiter.warn(log, "corrupt", "a batch is damaged")
+		if held, ok := n.limiter.allow("corrupt "+e.Node+" "+e.Channel, 1); ok {
+			log.Error().Int("held_back", held).Msg("a batch came damaged again and again; it is kept for you to look at, and its messages count as corrupt")
+		}
 	case inbox.AttemptFailed:
 		n.limiter.warn(log, "attempt "+e.Channel, "a message could not be handled; it will be tried again")
 	case inbox.DeadLettered:

@@ -211,12 +211,12 @@ func (s *script) data(g *target, channel string) *wire.Data {
 		d.Skips = []wire.Skip{{From: prev + 1, To: d.Last, Count: count, Reason: wire.Reason(1 + s.byte()%5)}}
 	case 1:
 		d.Last += count
-		d.Batches = [][]byte{s.batch(run, channel, prev, count)}
+		d.Batches = []wire.Carried{{First: prev + 1, Last: d.Last, Blob: s.batch(run, channel, prev, count)}}
 	case 2:
 		d.Last += count
 		b := s.batch(run, channel, prev, count)
 		from := int(s.byte()) % len(b)
-		d.Piece = &wire.Piece{Offset: uint64(from), Total: uint64(len(b)), Data: b[from : from+1+int(s.byte())%(len(b)-from)]}
+		d.Piece = &wire.Piece{First: prev + 1, Offset: uint64(from), Total: uint64(len(b)), Data: b[from : from+1+int(s.byte())%(len(b)-from)]}
 	}
 	g.mu.Lock()
 	g.sent[run] = max(g.sent[run], d.Last)

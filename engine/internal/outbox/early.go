@@ -34,7 +34,7 @@ func (s *stream) sendLeaked() {
 			continue
 		}
 		f := lane.Frame{Channel: b.Channel, Prev: c.Position, Last: lane.Position{Run: b.Run, Seq: b.Last}, Messages: int(b.Count()), Bytes: len(b.Blob)}
-		d := wire.Data{Channel: b.Channel, Prev: wire.Position(c.Position), Run: b.Run, Last: b.Last, Batches: [][]byte{slices.Clone(b.Blob)}}
+		d := wire.Data{Channel: b.Channel, Prev: wire.Position(c.Position), Run: b.Run, Last: b.Last, Batches: []wire.Carried{{First: b.First, Last: b.Last, Blob: slices.Clone(b.Blob)}}}
 		d.Number = s.machine.Sent(s.box.now(), f)
 		d.Session, d.ReceiverRun, d.Join, d.EngineNow = s.session(), s.at.Run, s.at.Ready[b.Channel], s.box.log.Now()
 		s.publish(&d)

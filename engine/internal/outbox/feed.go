@@ -85,9 +85,7 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 	switch {
 	case errors.As(err, &damaged):
 		ahead = append(ahead, damaged.Batch)
-		ahead[len(ahead)-1].Blob = nil
-		f.event(Event{Kind: BatchCorrupt, Channel: channel, Detail: err.Error()})
-		f.log.Submit(&store.Tx{Must: true, Damaged: []store.Damage{{First: damaged.Batch.First, Cause: damaged.Error()}}})
+		f.damaged(&ahead[len(ahead)-1], err)
 	case err != nil:
 		return nil, fmt.Errorf("read channel %s after %d: %w", channel, after, err)
 	}
@@ -104,6 +102,13 @@ func (f *feed) peek(channel string, after uint64) (*store.Batch, error) {
 		return nil, errSoon
 	}
 	return &ahead[0], nil
+}
+
+// damaged puts on record that a batch cannot be read back; its messages end as corrupt.
+func (f *feed) damaged(b *store.Batch, err error) {
+	b.Blob, b.Size = nil, 0
+	f.event(Event{Kind: BatchCorrupt, Channel: b.Channel, Detail: err.Error()})
+	f.log.Submit(&store.Tx{Must: true, Damaged: []store.Damage{{First: b.First, Cause: err.Error()}}})
 }
 
 // gone stands for what was pruned of a channel that has no batch left: nothing but a place, which is its own predecessor.
@@ -214,12 +219,19 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 		if whole {
 			need = 0
 		}
-		if b != first && !room.exact && (bytes+need > min(room.target, room.payload) || out.frame.Messages+int(b.Count()) > room.messages || len(out.data.Skips)+len(skips) > maxSkips) {
+		if b != first && !room.exact && (bytes+need+wire.MaxBatchSize*len(out.data.Batches) > min(room.target, room.payload) || out.frame.Messages+int(b.Count()) > room.messages || len(out.data.Skips)+len(skips) > maxSkips) {
 			break
 		}
 		if need > room.payload || need > 0 && b == first && f.inPieces(b, c, room) {
 			if b == first && len(out.data.Skips) == 0 {
-				if err := f.piece(out, b, c, skips, room); err != nil {
+				switch err := f.piece(out, b, c, skips, room); {
+				case errors.Is(err, store.ErrCorrupt):
+					f.damaged(b, err)
+					if room.exact {
+						return nil, errMoved
+					}
+					return f.build(b, c, bound, room)
+				case err != nil:
 					return nil, err
 				}
 			}
@@ -227,7 +239,7 @@ func (f *feed) build(first *store.Batch, c lane.Cursor, bound uint64, room frame
 		}
 		out.data.Skips = append(out.data.Skips, skips...)
 		if !whole {
-			out.data.Batches = append(out.data.Batches, b.Blob)
+			out.data.Batches = append(out.data.Batches, wire.Carried{First: b.First, Last: b.Last, Blob: b.Blob})
 		}
 		bytes += need
 		out.frame.Messages += int(b.Count())
@@ -329,7 +341,7 @@ func (f *feed) piece(out *built, b *store.Batch, c lane.Cursor, skips []wire.Ski
 		}
 		data, end = f.part, offset+uint64(len(f.part))
 	}
-	out.data.Piece = &wire.Piece{Offset: offset, Total: total, Data: data}
+	out.data.Piece = &wire.Piece{First: b.First, Offset: offset, Total: total, Data: data}
 	out.data.Last = b.Last
 	out.frame.Bytes = int(end - offset)
 	if end == total {

@@ -175,7 +175,7 @@ func (l *fakeLog) at(last uint64) *store.Batch {
 func checkFrame(t *rapid.T, log *fakeLog, out *built, payload int) {
 	size, expired := 0, 0
 	for _, b := range out.data.Batches {
-		size += len(b)
+		size += len(b.Blob)
 	}
 	if out.data.Piece != nil {
 		size += len(out.data.Piece.Data)

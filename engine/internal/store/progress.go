@@ -15,6 +15,11 @@ func (t *txn) progress(p *Progress) error {
 			return err
 		}
 	}
+	for i := range p.Bad {
+		if err := t.keepBad(&p.Bad[i]); err != nil {
+			return err
+		}
+	}
 	if a := p.Attempt; a != nil {
 		t.d.attempts[k] = *a
 	}

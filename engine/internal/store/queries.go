@@ -63,6 +63,11 @@ const (
 	qOldJournal
 	qOldestJournal
 	qDropJournal
+	qNewBad
+	qTrimBad
+	qEmptyBad
+	qBad
+	qBadBlob
 	qGet
 	qNext
 	qFirst
@@ -149,6 +154,14 @@ var queries = [queryCount]string{
 	qNewDeadLetter: "INSERT INTO dead_letters(sender, node, channel, join_no, run, seq, reason, attempts, wall, message)" +
 		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	qDropDeadLetter: "DELETE FROM dead_letters WHERE id = ?",
+
+	qNewBad: "INSERT INTO bad_batches(sender, node, channel, run, first_seq, last_seq, found, cause, blob) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)" +
+		" ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq, found = excluded.found, cause = excluded.cause, blob = excluded.blob RETURNING id",
+	qTrimBad: "DELETE FROM bad_batches WHERE id NOT IN (SELECT id FROM bad_batches ORDER BY id DESC LIMIT ?)",
+	qEmptyBad: "UPDATE bad_batches SET blob = x'' WHERE length(blob) > 0 AND id IN" +
+		" (SELECT id FROM (SELECT id, sum(length(blob)) OVER (ORDER BY id DESC) AS bytes FROM bad_batches) WHERE bytes > ?)",
+	qBad:     "SELECT id, sender, node, channel, run, first_seq, last_seq, found, cause, length(blob) FROM bad_batches ORDER BY id",
+	qBadBlob: "SELECT blob FROM bad_batches WHERE id = ?",
 
 	qJournaled:     "SELECT id, ranges FROM journal WHERE channel = ? AND sender = ? AND run = ? AND first_seq = ?",
 	qNewJournal:    "INSERT INTO journal(channel, sender, node, run, first_seq, ranges, stored, wall, blob) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -9,7 +9,7 @@ const (
 
 // migrations bring a database from user_version i to i+1. A migration that was released is never changed.
 // docs/log-format.md says what every column means.
-var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced, schemaQuarantine}
+var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced, schemaQuarantine, schemaBadBatches}
 
 const schema1 = `
 CREATE TABLE meta (
@@ -146,6 +146,23 @@ CREATE TABLE quarantine (
 	first_seq INTEGER PRIMARY KEY,
 	found INTEGER NOT NULL,
 	cause TEXT NOT NULL
+);
+`
+
+// schemaBadBatches keeps what came damaged, and was skipped.
+const schemaBadBatches = `
+CREATE TABLE bad_batches (
+	id INTEGER PRIMARY KEY AUTOINCREMENT,
+	sender BLOB NOT NULL,
+	node TEXT NOT NULL,
+	channel TEXT NOT NULL,
+	run BLOB NOT NULL,
+	first_seq INTEGER NOT NULL,
+	last_seq INTEGER NOT NULL,
+	found INTEGER NOT NULL,
+	cause TEXT NOT NULL,
+	blob BLOB NOT NULL,
+	UNIQUE (channel, sender, run, first_seq)
 );
 `
 

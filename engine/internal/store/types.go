@@ -190,6 +190,7 @@ type Progress struct {
 	Attempt *Attempt
 	Dead    []DeadLetter
 	Journal []Received // batches that the position moves into or past; left out while the store has no room
+	Bad     []BadBatch // batches that the position moves past because they came damaged
 }
 
 // Attempt is how often the message after a position has been tried.

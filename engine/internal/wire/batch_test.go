@@ -301,31 +301,41 @@ func TestParseBatches(t *testing.T) {
 		f(&h)
 		return SealBatch(nil, h, exampleSegments(), true)
 	}
-	good := seal(func(*BatchHead) {})
-	next := seal(func(h *BatchHead) { h.First, h.Last, h.Prev = 310, 313, 303 })
+	good := Carried{300, 303, seal(func(*BatchHead) {})}
+	next := Carried{310, 313, seal(func(h *BatchHead) { h.First, h.Last, h.Prev = 310, 313, 303 })}
 	d := exampleData()
-	d.Last, d.Batches = 313, [][]byte{good, next}
-	if list, err := d.ParseBatches(KnownVersions(), nil); err != nil || len(list) != 2 || list[1].Head.First != 310 {
-		t.Fatalf("%v: %v", list, err)
+	d.Last, d.Batches = 313, []Carried{good, next}
+	if list, damaged, err := d.ParseBatches(KnownVersions(), nil); err != nil || len(damaged) != 0 || len(list) != 2 || list[1].Head.First != 310 {
+		t.Fatalf("%v, %v: %v", list, damaged, err)
 	}
-	broken := bytes.Clone(good)
+	broken := bytes.Clone(good.Blob)
 	binary.BigEndian.PutUint32(broken[1:], 0)
 	for name, c := range map[string]struct {
-		batches [][]byte
-		want    error
+		blob []byte
+		want error
 	}{
-		"descending":      {[][]byte{next, good}, ErrMalformed},
-		"twice":           {[][]byte{good, good}, ErrMalformed},
-		"overlapping":     {[][]byte{good, seal(func(h *BatchHead) { h.First, h.Last = 303, 306 })}, ErrMalformed},
-		"beyond the end":  {[][]byte{seal(func(h *BatchHead) { h.First, h.Last = 311, 314 })}, ErrMalformed},
-		"another run":     {[][]byte{seal(func(h *BatchHead) { h.Run = ID{} })}, ErrMalformed},
-		"another channel": {[][]byte{seal(func(h *BatchHead) { h.Channel = "other" })}, ErrMalformed},
-		"damaged":         {[][]byte{good, broken}, ErrChecksum},
+		"other sequences": {next.Blob, ErrMalformed},
+		"fewer messages":  {seal(func(h *BatchHead) { h.Last = 302 }), ErrMalformed},
+		"another run":     {seal(func(h *BatchHead) { h.Run = ID{} }), ErrMalformed},
+		"another channel": {seal(func(h *BatchHead) { h.Channel = "other" }), ErrMalformed},
+		"damaged":         {broken, ErrChecksum},
+		"cut":             {good.Blob[:4], ErrShort},
 	} {
-		d.Batches = c.batches
-		if _, err := d.ParseBatches(KnownVersions(), nil); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
+		d.Batches[0].Blob = c.blob
+		list, damaged, err := d.ParseBatches(KnownVersions(), nil)
+		if err != nil || len(list) != 1 || list[0].Head.First != 310 || len(damaged) != 1 || damaged[0].Index != 0 || !errors.Is(damaged[0].Err, c.want) {
+			t.Errorf("%s: %v, %v: %v", name, list, damaged, err)
 		}
+		d.Piece = &Piece{First: 300}
+		d.Last = 303
+		if _, err := d.ParseWhole(KnownVersions(), c.blob); !errors.Is(err, c.want) {
+			t.Errorf("%s, put together: %v", name, err)
+		}
+		d.Last = 313
+	}
+	d.Batches[0].Blob, d.Batches[1].Blob = broken, Versions{2, 2}.SealBatch(nil, exampleHead(), exampleSegments(), false)
+	if _, _, err := d.ParseBatches(KnownVersions(), nil); !errors.Is(err, ErrVersion) {
+		t.Errorf("a newer version behind a damaged batch: %v", err)
 	}
 }
 

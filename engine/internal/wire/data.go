@@ -2,15 +2,16 @@ package wire
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 )
 
 // What a data frame takes at most beside the bytes of its batches or its piece: MaxDataHead, and for each skip and batch that much more.
 const (
-	MaxDataHead    = 288
-	MaxSkipSize    = 31
-	MaxBatchLength = 4
+	MaxDataHead  = 298
+	MaxSkipSize  = 31
+	MaxBatchSize = 17
 )
 
 // What follows the fields of a data frame.
@@ -19,7 +20,7 @@ const (
 	carriesPiece   = 1
 )
 
-// Append appends the frame to dst. Skips have to ascend without overlap and end at Last or before.
+// Append appends the frame to dst. Skips have to ascend without overlap and end at Last or before, and so do batches.
 func (d *Data) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = beginFrame(dst, KindData)
@@ -35,18 +36,21 @@ func (d *Data) Append(dst []byte) []byte {
 	dst = appendSkips(dst, d.Skips)
 	if p := d.Piece; p != nil {
 		dst = append(dst, carriesPiece)
-		dst = appendUint(appendUint(dst, p.Offset), p.Total)
+		dst = appendUint(appendUint(appendUint(dst, p.First), p.Offset), p.Total)
 		dst = binary.BigEndian.AppendUint32(dst, crc32.Checksum(p.Data, castagnoli))
 		return append(endFrame(dst, start), p.Data...)
 	}
 	dst = append(dst, carriesBatches)
 	dst = appendUint(dst, uint64(len(d.Batches)))
-	for _, b := range d.Batches {
-		dst = appendUint(dst, uint64(len(b)))
+	next := uint64(1)
+	for i := range d.Batches {
+		b := &d.Batches[i]
+		dst = appendUint(appendUint(appendUint(dst, b.First-next), b.Last-b.First), uint64(len(b.Blob)))
+		next = b.Last + 1
 	}
 	dst = endFrame(dst, start)
-	for _, b := range d.Batches {
-		dst = append(dst, b...)
+	for i := range d.Batches {
+		dst = append(dst, d.Batches[i].Blob...)
 	}
 	return dst
 }
@@ -71,12 +75,12 @@ func (d *Data) Parse(b []byte) error {
 	d.Piece, d.Batches = nil, d.Batches[:0]
 	if r.max8(carriesPiece) == carriesPiece {
 		sum := uint32(0)
-		d.Piece, sum = r.piece(rest)
+		d.Piece, sum = r.piece(rest, d.Last)
 		if !r.bad && sum != crc32.Checksum(rest, castagnoli) {
 			return fmt.Errorf("data frame: piece: %w", ErrChecksum)
 		}
 	} else {
-		d.Batches = r.batches(d.Batches, rest)
+		d.Batches = r.batches(d.Batches, rest, d.Last)
 	}
 	if d.Number == 0 || d.Prev.Run == d.Run && d.Prev.Seq > d.Last {
 		r.fail()
@@ -130,26 +134,30 @@ func (r *reader) skips(old []Skip, last uint64) []Skip {
 }
 
 // piece reads the place of the bytes in rest and what their checksum should be.
-func (r *reader) piece(rest []byte) (*Piece, uint32) {
-	p := &Piece{Offset: r.uint(), Total: r.upTo(MaxBatch), Data: rest}
+func (r *reader) piece(rest []byte, last uint64) (*Piece, uint32) {
+	p := &Piece{First: r.uint(), Offset: r.uint(), Total: r.upTo(MaxBatch), Data: rest}
 	sum := r.take(4)
-	if r.bad || len(rest) == 0 || p.Offset > p.Total || uint64(len(rest)) > p.Total-p.Offset {
+	if r.bad || len(rest) == 0 || p.Offset > p.Total || uint64(len(rest)) > p.Total-p.Offset || p.First == 0 || p.First > last || last-p.First >= MaxMessages {
 		r.fail()
 		return nil, 0
 	}
 	return p, binary.BigEndian.Uint32(sum)
 }
 
-// batches cuts rest into the batches whose lengths it reads.
-func (r *reader) batches(list [][]byte, rest []byte) [][]byte {
-	n := r.count(MaxBatches, 1)
+// batches cuts rest into the batches whose places and lengths it reads.
+func (r *reader) batches(list []Carried, rest []byte, last uint64) []Carried {
+	n := r.count(MaxBatches, 3)
 	content := reader{b: rest}
+	next := uint64(1)
 	for range n {
-		size := r.upTo(MaxBatch)
-		if size == 0 {
+		gap, more, size := r.uint(), r.upTo(MaxMessages-1), r.upTo(MaxBatch)
+		if r.bad || size == 0 || next == 0 || next > last || gap > last-next || more > last-next-gap {
 			r.fail()
+			return list[:0]
 		}
-		list = append(list, content.take(size))
+		first := next + gap
+		list = append(list, Carried{First: first, Last: first + more, Blob: content.take(size)})
+		next = first + more + 1 // 0 behind the last number there is
 	}
 	if content.end() != nil {
 		r.fail()
@@ -157,20 +165,43 @@ func (r *reader) batches(list [][]byte, rest []byte) [][]byte {
 	return list
 }
 
-// ParseBatches parses the frame's batches and appends them to dst. They have to be of the frame's run and channel, ascend, and end
-// at Last or before. Errors wrap those of ParseBatch.
-func (d *Data) ParseBatches(v Versions, dst []Batch) ([]Batch, error) {
-	prev := uint64(0)
-	for i, blob := range d.Batches {
-		b, err := v.ParseBatch(blob)
-		if err != nil {
-			return dst, fmt.Errorf("batch %d of a frame: %w", i, err)
+// Damage is what is wrong with one batch of a frame.
+type Damage struct {
+	Index int // of the batch in Batches
+	Err   error
+}
+
+// ParseBatches parses the frame's batches and appends them to dst; they have to be of the frame's run and channel, and of the sequences that the
+// frame says. Those that are damaged are left out and listed; what is wrong with them wraps ErrShort, ErrChecksum or ErrMalformed. The error, which
+// wraps ErrVersion, says that the frame has a batch of a version that is not in v.
+func (d *Data) ParseBatches(v Versions, dst []Batch) (list []Batch, damaged []Damage, err error) {
+	for i := range d.Batches {
+		c := &d.Batches[i]
+		b, err := d.parseBatch(v, c)
+		switch {
+		case errors.Is(err, ErrVersion):
+			return dst, nil, fmt.Errorf("batch %d to %d: %w", c.First, c.Last, err)
+		case err != nil:
+			damaged = append(damaged, Damage{i, err})
+		default:
+			dst = append(dst, b)
 		}
-		if h := &b.Head; h.Run != d.Run || h.Channel != d.Channel || h.First <= prev || h.Last > d.Last {
-			return dst, fmt.Errorf("batch %d of a frame does not fit it: %w", i, ErrMalformed)
-		}
-		prev = b.Head.Last
-		dst = append(dst, b)
 	}
-	return dst, nil
+	return dst, damaged, nil
+}
+
+// ParseWhole parses a batch of the frame that was put together from pieces, of which the frame has the last. Errors are those of ParseBatch.
+func (d *Data) ParseWhole(v Versions, blob []byte) (Batch, error) {
+	return d.parseBatch(v, &Carried{First: d.Piece.First, Last: d.Last, Blob: blob})
+}
+
+func (d *Data) parseBatch(v Versions, c *Carried) (Batch, error) {
+	b, err := v.ParseBatch(c.Blob)
+	if err != nil {
+		return b, err
+	}
+	if h := &b.Head; h.Run != d.Run || h.Channel != d.Channel || h.First != c.First || h.Last != c.Last {
+		return b, fmt.Errorf("batch: %w: it is not the one that its frame names", ErrMalformed)
+	}
+	return b, nil
 }

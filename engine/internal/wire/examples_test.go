@@ -63,14 +63,14 @@ func exampleData() *Data {
 	return &Data{
 		Session: Session{exampleID(0x10), 4}, ReceiverRun: exampleID(0x50), Number: 9, Channel: "chat", Join: 2,
 		Prev: Position{exampleID(0x10), 290}, Run: exampleID(0x10), Last: 303, EngineNow: 2001,
-		Skips: []Skip{{291, 299, 4, Purged}, {300, 300, 1, Expired}, {302, 302, 1, Corrupt}}, Batches: [][]byte{exampleBatch()},
+		Skips: []Skip{{291, 299, 4, Purged}, {300, 300, 1, Expired}, {302, 302, 1, Corrupt}}, Batches: []Carried{{300, 303, exampleBatch()}},
 	}
 }
 
 func examplePiece() *Data {
 	d := exampleData()
 	d.Skips, d.Batches = nil, nil
-	d.Piece = &Piece{Offset: 10, Total: 100, Data: []byte("ten to nineteen")}
+	d.Piece = &Piece{First: 300, Offset: 10, Total: 100, Data: []byte("ten to nineteen")}
 	return d
 }
 

@@ -136,11 +136,19 @@ func TestFramesRefuse(t *testing.T) {
 		"data: skip for another reason":     data(func(d *Data) { d.Skips = []Skip{{4, 5, 1, Corrupt + 1}} }),
 		"data: skip counts too many":        data(func(d *Data) { d.Skips = []Skip{{4, 5, 3, Purged}} }),
 		"data: too many skips":              data(func(d *Data) { d.Last = 1 << 20; d.Skips = manySkips(MaxSkips + 1) }),
-		"data: an empty batch":              data(func(d *Data) { d.Batches = [][]byte{{}} }),
-		"data: an empty piece":              data(func(d *Data) { d.Batches = nil; d.Piece = &Piece{Total: 4} }),
-		"data: a piece beyond its batch":    data(func(d *Data) { d.Piece = &Piece{Offset: 3, Total: 4, Data: []byte("ab")} }),
-		"data: a piece that wraps":          data(func(d *Data) { d.Piece = &Piece{Offset: 1<<64 - 1, Total: 4, Data: []byte("ab")} }),
-		"data: a piece of a giant":          data(func(d *Data) { d.Piece = &Piece{Total: MaxBatch + 1, Data: []byte("ab")} }),
+		"data: an empty batch":              data(func(d *Data) { d.Batches[0].Blob = nil }),
+		"data: a batch from sequence 0":     data(func(d *Data) { d.Batches[0].First = 0 }),
+		"data: a batch beyond the end":      data(func(d *Data) { d.Batches[0].Last++ }),
+		"data: batches overlap":             data(func(d *Data) { d.Batches = append(d.Batches, Carried{303, 303, []byte{1}}) }),
+		"data: a batch behind the end":      data(func(d *Data) { d.Batches = append(d.Batches, Carried{304, 304, []byte{1}}) }),
+		"data: a batch of too many":         data(func(d *Data) { d.Last = 1 << 30; d.Batches[0].Last = d.Batches[0].First + MaxMessages }),
+		"data: a piece from sequence 0":     data(func(d *Data) { d.Piece = &Piece{Total: 4, Data: []byte("ab")} }),
+		"data: a piece of what is to come":  data(func(d *Data) { d.Piece = &Piece{First: d.Last + 1, Total: 4, Data: []byte("ab")} }),
+		"data: a piece of too many":         data(func(d *Data) { d.Last = 1 << 30; d.Piece = &Piece{First: 5, Total: 4, Data: []byte("ab")} }),
+		"data: an empty piece":              data(func(d *Data) { d.Batches = nil; d.Piece = &Piece{First: 300, Total: 4} }),
+		"data: a piece beyond its batch":    data(func(d *Data) { d.Piece = &Piece{First: 300, Offset: 3, Total: 4, Data: []byte("ab")} }),
+		"data: a piece that wraps":          data(func(d *Data) { d.Piece = &Piece{First: 300, Offset: 1<<64 - 1, Total: 4, Data: []byte("ab")} }),
+		"data: a piece of a giant":          data(func(d *Data) { d.Piece = &Piece{First: 300, Total: MaxBatch + 1, Data: []byte("ab")} }),
 		"status: state 0":                   status(func(s *Status) { s.State = 0 }),
 		"status: unknown state":             status(func(s *Status) { s.State = Unknown + 1 }),
 		"status: illegal channel":           status(func(s *Status) { s.Channel = "a b" }),
@@ -208,13 +216,13 @@ func TestDataSize(t *testing.T) {
 	d.Session.Counter, d.Number, d.Join, d.Prev.Seq, d.Last, d.EngineNow = all, all, all, all-1, all, MaxTime
 	d.Channel = strings.Repeat("c", MaxName)
 	d.Skips = []Skip{{all / 4, all / 2, 0, Purged}, {all/2 + 2 + all/4, all - 1, 0, Purged}}
-	d.Batches = [][]byte{make([]byte, 1<<21)}
+	d.Batches = []Carried{{all - MaxMessages + 1, all, make([]byte, 1<<21)}}
 	payload := 1 << 21
-	if n := len(d.Append(nil)) - payload; n > MaxDataHead+2*MaxSkipSize+MaxBatchLength {
+	if n := len(d.Append(nil)) - payload; n > MaxDataHead+2*MaxSkipSize+MaxBatchSize {
 		t.Errorf("%d bytes beside the batch", n)
 	}
 	d.Skips, d.Batches = nil, nil
-	d.Piece = &Piece{Offset: MaxBatch - 1, Total: MaxBatch, Data: []byte{1}}
+	d.Piece = &Piece{First: all - 1, Offset: MaxBatch - 1, Total: MaxBatch, Data: []byte{1}}
 	if n := len(d.Append(nil)) - 1; n > MaxDataHead {
 		t.Errorf("%d bytes beside the piece", n)
 	}
@@ -245,7 +253,7 @@ func TestParseDataAllocates(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { _ = d.Parse(b) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	if &d.Batches[0][0] != &b[len(b)-len(d.Batches[0])] {
+	if blob := d.Batches[0].Blob; &blob[0] != &b[len(b)-len(blob)] {
 		t.Error("batches were copied")
 	}
 }

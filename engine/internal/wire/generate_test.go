@@ -64,13 +64,18 @@ func genData(t *rapid.T) *Data {
 		d.Skips = append(d.Skips, Skip{from, to, rapid.Uint64Range(0, to-from+1).Draw(t, "count"), Reason(rapid.IntRange(1, 5).Draw(t, "reason"))})
 		next = to + 1
 	}
-	if rapid.Bool().Draw(t, "piece") {
-		p := &Piece{Total: rapid.Uint64Range(1, MaxBatch).Draw(t, "total")}
+	if d.Last > 0 && rapid.Bool().Draw(t, "piece") {
+		p := &Piece{First: rapid.Uint64Range(max(d.Last, MaxMessages)-MaxMessages+1, d.Last).Draw(t, "first"), Total: rapid.Uint64Range(1, MaxBatch).Draw(t, "total")}
 		p.Data = rapid.SliceOfN(rapid.Byte(), 1, int(min(p.Total, 50))).Draw(t, "bytes")
 		p.Offset = rapid.Uint64Range(0, p.Total-uint64(len(p.Data))).Draw(t, "offset")
 		d.Piece = p
-	} else {
-		d.Batches = rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 1, 40), 0, 4).Draw(t, "batches")
+		return d
+	}
+	for next := uint64(1); next != 0 && next <= d.Last && len(d.Batches) < 4 && rapid.Bool().Draw(t, "batch"); {
+		first := rapid.Uint64Range(next, d.Last).Draw(t, "first")
+		last := first + rapid.Uint64Range(0, min(d.Last-first, MaxMessages-1)).Draw(t, "more")
+		d.Batches = append(d.Batches, Carried{first, last, rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "bytes")})
+		next = last + 1
 	}
 	return d
 }

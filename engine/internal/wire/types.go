@@ -84,8 +84,20 @@ type BatchHead struct {
 	Latest      int64  // the latest expiry in engine time; 0: at least one message never expires
 }
 
-// Piece says that a frame carries Data, the bytes from Offset on of a single batch of Total bytes, instead of whole batches.
+// Carried is a batch in a data frame: its bytes, and which sequences it holds, which the frame says too. So a batch that is damaged is known
+// by name.
+type Carried struct {
+	First, Last uint64
+	Blob        []byte
+}
+
+// Count is the number of messages that the batch holds.
+func (c *Carried) Count() uint64 { return c.Last - c.First + 1 }
+
+// Piece says that a frame carries Data, the bytes from Offset on of a single batch of Total bytes, instead of whole batches. The batch holds
+// the sequences from First to the frame's Last.
 type Piece struct {
+	First         uint64
 	Offset, Total uint64
 	Data          []byte
 }
@@ -120,7 +132,7 @@ type Data struct {
 	Last        uint64
 	EngineNow   int64
 	Skips       []Skip
-	Batches     [][]byte
+	Batches     []Carried
 	Piece       *Piece
 }
 

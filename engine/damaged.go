@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/getevo/rmds-router/engine/internal/store"
+)
+
+// DamagedBatch is a run of messages that came damaged in every copy, ended here as corrupt, and is kept for people to look at.
+type DamagedBatch struct {
+	ID          int64 // grows, and is never given twice in one database
+	Channel     string
+	Sender      string // the sender's node id when it was given up
+	SenderStore string // in hexadecimal digits
+	Run         string // that wrote it, in hexadecimal digits
+	First, Last uint64 // its sequences in the sender's log
+	At          time.Time
+	Cause       string
+	Size        int // bytes that are kept of it: all, or none, when there was no room for them or newer ones have taken it
+}
+
+// DamagedBatches lists what came damaged, in the order in which it was given up, at most the newest 64. What is damaged in this node's own log is
+// not among it: its readers are told, and so is the log of the program.
+func (c *Connection) DamagedBatches() ([]DamagedBatch, error) {
+	rows, err := c.node.Store().BadBatches()
+	if err != nil {
+		return nil, publicError(err)
+	}
+	list := make([]DamagedBatch, len(rows))
+	for i := range rows {
+		list[i] = publicDamage(&rows[i])
+	}
+	return list, nil
+}
+
+func publicDamage(b *store.BadBatch) DamagedBatch {
+	return DamagedBatch{ID: b.ID, Channel: b.Channel, Sender: b.Node, SenderStore: hex.EncodeToString(b.Sender[:]), Run: hex.EncodeToString(b.Run[:]),
+		First: b.First, Last: b.Last, At: time.UnixMilli(b.Found), Cause: b.Cause, Size: b.Size}
+}
+
+// DamagedBytes returns what came of a damaged batch; nil if nothing of it is kept.
+func (c *Connection) DamagedBytes(id int64) ([]byte, error) {
+	blob, err := c.node.Store().BadBlob(id)
+	return blob, publicError(err)
+}
