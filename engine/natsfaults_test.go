@@ -71,7 +71,10 @@ func (v *valve) pass(write bool) {
 // Dial makes the valve a nats.CustomDialer.
 func (v *valve) Dial(network, address string) (net.Conn, error) {
 	c, err := net.Dial(network, address)
-	return &valved{c, v}, err
+	if err != nil {
+		return nil, err // the client closes whatever it is given
+	}
+	return &valved{c, v}, nil
 }
 
 type valved struct {
