@@ -31,7 +31,7 @@ type Connection struct {
 }
 
 // New opens the node's database and starts connecting; it works with NATS down. A nil config means DefaultConfig. Errors wrap
-// ErrConfig, ErrName, ErrNodeID, ErrStorageInUse, ErrStorageVersion, ErrStorageFull, ErrNotDatabase, ErrNotWritable or ErrCorrupt, or come from the operating system; then nothing was created.
+// ErrConfig, ErrName, ErrNodeID, ErrRenamed, ErrStorageInUse, ErrStorageVersion, ErrStorageFull, ErrNotDatabase, ErrNotWritable or ErrCorrupt, or come from the operating system; then nothing was created.
 func New(c *Config, opts ...Option) (*Connection, error) {
 	s, err := newSetup(c, opts)
 	if err != nil {
@@ -182,6 +182,7 @@ var errorMap = []struct{ from, to error }{
 	{store.ErrInUse, ErrStorageInUse},
 	{store.ErrNewer, ErrStorageVersion},
 	{store.ErrNodeID, ErrNodeID},
+	{store.ErrTaken, ErrRename},
 }
 
 // Status is the node's own state.

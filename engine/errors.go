@@ -42,6 +42,10 @@ var (
 	ErrNotWritable = store.ErrNotWritable
 	// ErrStorageVersion means the database was written by a newer version of this program.
 	ErrStorageVersion = errors.New("the database is of a newer version")
+	// ErrRenamed means the configured node id is one that was given up with RenameNode, or is part of a rename that has not ended.
+	ErrRenamed = store.ErrRenamed
+	// ErrRename means RenameNode cannot give the node this id: it has it already, or another database is in the way. Nothing was changed.
+	ErrRename = errors.New("the node cannot have this id")
 	// ErrNodeID means the configured node id is not the one the database belongs to.
 	ErrNodeID = errors.New("the database belongs to another node id")
 	// ErrNodeIDTwice means that another live instance has this node's id, and that this one neither sends nor takes data until it is gone; see

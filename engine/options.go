@@ -21,6 +21,7 @@ type setup struct {
 	version string
 	observe func(Event)
 	keepID  string // the file that keeps a derived node id; empty: the id was given
+	pattern string // the path as it was given, with the placeholder
 }
 
 // SetID sets the node id.

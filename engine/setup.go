@@ -41,14 +41,16 @@ func newSetup(c *Config, opts []Option) (*setup, error) {
 // identify settles the node id and the path, which may depend on each other.
 func (s *setup) identify() error {
 	c := &s.config
-	if c.NodeID == "" && strings.Contains(c.StoragePath, "{nodeID}") {
-		s.keepID = filepath.Join(filepath.Dir(c.StoragePath), idFile)
+	s.pattern = c.StoragePath
+	if c.NodeID == "" && strings.Contains(c.StoragePath, nodePlaceholder) {
+		fixed, _, _ := strings.Cut(c.StoragePath, nodePlaceholder)
+		s.keepID = filepath.Join(filepath.Dir(fixed+"x"), idFile)
 		c.NodeID = keptID(s.keepID)
 	}
 	if c.NodeID != "" && !wire.LegalName(c.NodeID) {
 		return errName("node", c.NodeID)
 	}
-	c.StoragePath = strings.ReplaceAll(c.StoragePath, "{nodeID}", c.NodeID)
+	c.StoragePath = s.path(c.NodeID)
 	if c.NodeID == "" && s.harness.VFS == "" {
 		if _, err := os.Stat(c.StoragePath); err != nil {
 			c.NodeID = hostName() // a new database needs an id
@@ -56,6 +58,12 @@ func (s *setup) identify() error {
 	}
 	return nil
 }
+
+// nodePlaceholder in a path stands for the node id.
+const nodePlaceholder = "{nodeID}"
+
+// path is that of a node's database.
+func (s *setup) path(id string) string { return strings.ReplaceAll(s.pattern, nodePlaceholder, id) }
 
 // idFile holds the node id beside databases whose path depends on it, so that a host that is renamed keeps its database.
 const idFile = "rmds-node-id"
@@ -70,13 +78,10 @@ func keptID(file string) string {
 
 // remember keeps a derived id for the next start.
 func (s *setup) remember(id string) error {
-	if s.keepID == "" || s.harness.VFS != "" {
+	if s.harness.VFS != "" {
 		return nil
 	}
-	if err := os.WriteFile(s.keepID, []byte(id+"\n"), 0o600); err != nil {
-		return fmt.Errorf("keep the node id: %w", err)
-	}
-	return nil
+	return s.keep(id)
 }
 
 // hostName is the host's name, made legal.

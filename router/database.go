@@ -17,7 +17,9 @@ func (r *Router) engineProblem(err error) error {
 	}
 	switch {
 	case errors.Is(err, engine.ErrNodeID):
-		return config.Problems{r.config.Problem("node.id", "%v: use the id that the database has, or another storage.path for a new node", err)}
+		return config.Problems{r.config.Problem("node.id", "%v: use the id that the database has, give it this one with \"rmds-router node rename\", or use another storage.path for a new node", err)}
+	case errors.Is(err, engine.ErrRenamed):
+		return config.Problems{r.config.Problem("node.id", "%v; see \"rmds-router node rename --help\"", err)}
 	case errors.Is(err, engine.ErrName), errors.Is(err, engine.ErrConfig):
 		return config.Problems{r.config.Problem("", "%v", err)}
 	case errors.Is(err, engine.ErrStorageInUse):

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,9 +174,12 @@ func listed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// terminate sends SIGTERM to the programs in the background.
-func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+// terminate sends SIGTERM to the programs in the background, or to the one whose configuration is named.
+func terminate(ts *testscript.TestScript, _ bool, args []string) {
 	for _, cmd := range ts.BackgroundCmds() {
+		if len(args) > 0 && !slices.Contains(cmd.Args, args[0]+".yaml") {
+			continue
+		}
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 	}
 }

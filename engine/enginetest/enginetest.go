@@ -170,6 +170,20 @@ func (n *Network) Twin(t testing.TB, id string, b *Backup, opts ...engine.Option
 	return n.open(t, at, id, engine.DefaultConfig(), opts), name
 }
 
+// Rename gives the database on a node's disk, which must not be running, another node id, by which the disk is known from now on. It fails the test if
+// it cannot.
+func (n *Network) Rename(t testing.TB, id, to string) {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at := n.node(id)
+	if _, err := engine.RenameNode(nil, to, engine.SetStoragePath("node.db"), engine.SetHarness(&harness.Harness{VFS: at.disk.Name()})); err != nil {
+		t.Fatalf("rename node %s to %s: %v", id, to, err)
+	}
+	delete(n.nodes, id)
+	n.nodes[to], at.connection = at, nil
+}
+
 // FillDisk makes a node's disk full, or gives it room again.
 func (n *Network) FillDisk(id string, full bool) {
 	n.mu.Lock()

@@ -28,6 +28,7 @@ type Peer struct {
 	HeardAt Now
 	Online  bool
 	Whole   bool // all its channels are known: an announcement to everybody was heard from this run
+	moved   bool // its store goes on under another node id: the node is gone, unless it says otherwise
 	joins   map[string]wire.AnnouncedChannel
 }
 
@@ -42,14 +43,17 @@ type View struct {
 	self      string
 	limits    Limits
 	peers     map[string]*Peer
+	holders   map[wire.ID]*Peer // whose a store is, online or not
 	shared    func(channel string) bool
+	names     map[wire.ID]string // the nodes that stores belonged to before this view began
 	connected bool
 	since     Now
 }
 
-// NewView returns an empty view. Shared tells whether this node has joined a channel.
-func NewView(self string, l Limits, shared func(channel string) bool) *View {
-	return &View{self: self, limits: l, peers: map[string]*Peer{}, shared: shared}
+// NewView returns an empty view. Shared tells whether this node has joined a channel; names are the nodes that stores belonged to when they were
+// last heard of.
+func NewView(self string, l Limits, shared func(channel string) bool, names map[wire.ID]string) *View {
+	return &View{self: self, limits: l, peers: map[string]*Peer{}, holders: map[wire.ID]*Peer{}, shared: shared, names: names}
 }
 
 // Connected and Disconnected follow the connection to the network.
@@ -74,17 +78,24 @@ const (
 
 // Hear takes an announcement. A partial one (a keepalive of one channel) adds to what is known instead of replacing it.
 func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change) {
-	if a.Node == v.self || v.taken(a) {
+	p := v.peers[a.Node]
+	if a.Node == v.self || p == nil && len(v.peers) >= maxNodes {
 		return nil, Nothing
 	}
-	p := v.peers[a.Node]
+	if p != nil && !p.Online && p.Store == a.Store && p.Run == a.Run && a.Serial < p.Serial {
+		return nil, Nothing // said before its goodbye, and overtaken by it
+	}
+	if !v.claim(now, a) {
+		return nil, Nothing
+	}
 	if p == nil {
-		if len(v.peers) >= maxNodes {
-			return nil, Nothing
-		}
 		p = &Peer{joins: map[string]wire.AnnouncedChannel{}}
 		v.peers[a.Node] = p
 	}
+	if v.holders[p.Store] == p {
+		delete(v.holders, p.Store)
+	}
+	p.moved, v.holders[a.Store] = false, p
 	wasOnline, wasRun, wasWhole := p.Online, p.Run, p.Whole
 	altered := v.merge(p, a, partial)
 	p.HeardAt, p.Online = now, !a.Goodbye
@@ -103,18 +114,39 @@ func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change)
 	return p, Nothing
 }
 
-// taken tells whether another node that is online has announced the store as its own: a store belongs to one node.
-func (v *View) taken(a *wire.Announcement) bool {
-	owner, ok := v.Owner(a.Store)
-	return ok && owner != a.Node
+// claim tells whether a node may have the store that it announces. A store belongs to one node at a time, and goes over to another id, which is how a
+// node that was renamed looks, once nothing can be heard of the one before. One that has lost its store so gets it back when it returns: the other was
+// no new name of it.
+func (v *View) claim(now Now, a *wire.Announcement) bool {
+	holder, p := v.holders[a.Store], v.peers[a.Node]
+	switch {
+	case holder == nil:
+		before, known := v.names[a.Store]
+		return !known || before == a.Node || v.Settled(now) // else the one before has had no time to be heard
+	case holder == p:
+	case p != nil && p.moved && p.Store == a.Store:
+		delete(v.peers, holder.Node)
+	case holder.Online || a.Goodbye:
+		return false
+	default:
+		holder.moved = true
+	}
+	return true
+}
+
+// Holder names the node that a store belongs to, as far as is known.
+func (v *View) Holder(id wire.ID) (node string, ok bool) {
+	if p := v.holders[id]; p != nil {
+		return p.Node, true
+	}
+	node, ok = v.names[id]
+	return node, ok
 }
 
 // Owner is the node that is online with a store.
 func (v *View) Owner(id wire.ID) (node string, ok bool) {
-	for name, p := range v.peers {
-		if p.Store == id && p.Online {
-			return name, true
-		}
+	if p := v.holders[id]; p != nil && p.Online {
+		return p.Node, true
 	}
 	return "", false
 }
@@ -170,6 +202,9 @@ func (v *View) Silent(now Now) (gone []*Peer) {
 		}
 		if !p.Online && now-p.HeardAt >= v.limits.Forget {
 			delete(v.peers, name)
+			if v.holders[p.Store] == p {
+				delete(v.holders, p.Store)
+			}
 		}
 	}
 	return gone
@@ -185,13 +220,20 @@ func (v *View) patience(p *Peer) time.Duration {
 }
 
 // Peer returns a node by name, nil if unknown.
-func (v *View) Peer(node string) *Peer { return v.peers[node] }
+func (v *View) Peer(node string) *Peer {
+	if p := v.peers[node]; p != nil && !p.moved {
+		return p
+	}
+	return nil
+}
 
-// Peers lists every known node by name.
+// Peers lists every known node by name. No two have the same store.
 func (v *View) Peers() []*Peer {
 	list := make([]*Peer, 0, len(v.peers))
 	for _, p := range v.peers {
-		list = append(list, p)
+		if !p.moved {
+			list = append(list, p)
+		}
 	}
 	slices.SortFunc(list, func(a, b *Peer) int { return cmp.Compare(a.Node, b.Node) })
 	return list

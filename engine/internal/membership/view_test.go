@@ -12,7 +12,7 @@ import (
 var testLimits = Limits{Settle: 30 * time.Second, Offline: 30 * time.Second, Broadcast: 30 * time.Second, Forget: 24 * time.Hour}
 
 func newTestView() *View {
-	return NewView("self", testLimits, func(channel string) bool { return channel == "shared" })
+	return NewView("self", testLimits, func(channel string) bool { return channel == "shared" }, nil)
 }
 
 func announcement(node string, run byte, serial uint64, channels ...string) *wire.Announcement {
@@ -60,22 +60,82 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+var bobsStore = announcement("bob", 1, 1).Store
+
+// bobs is an announcement of bob's store under another id.
+func bobs(node string, run byte, serial uint64) *wire.Announcement {
+	a := announcement(node, run, serial, "shared")
+	a.Store = bobsStore
+	return a
+}
+
+func hears(t *testing.T, v *View, now Now, a *wire.Announcement, want Change) {
+	t.Helper()
+	p, change := v.Hear(now, a, false)
+	if change != want || (p == nil) != (want == Nothing) {
+		t.Errorf("%s after %v: change %v, peer %v; want change %v", a.Node, now, change, p, want)
+	}
+}
+
+func owns(t *testing.T, v *View, want string) {
+	t.Helper()
+	if owner, _ := v.Owner(bobsStore); owner != want {
+		t.Errorf("the store is %q's, want %q's", owner, want)
+	}
+	for _, p := range v.Peers() {
+		if p.Node != want && p.Store == bobsStore {
+			t.Errorf("%s is listed with the store of %s", p.Node, want)
+		}
+	}
+}
+
 func TestAStoreBelongsToOneNode(t *testing.T) {
 	v := newTestView()
 	v.Connected(0)
-	v.Hear(0, announcement("bob", 1, 1, "shared"), false)
-	thief := announcement("eve", 1, 1, "shared")
-	thief.Store = announcement("bob", 1, 1).Store
-	if p, change := v.Hear(0, thief, false); p != nil || change != Nothing {
-		t.Errorf("a node that announces another's store: %v", change)
-	}
-	if owner, _ := v.Owner(thief.Store); owner != "bob" {
-		t.Errorf("the store is %s's, want bob's", owner)
-	}
+	hears(t, v, 0, announcement("bob", 1, 1, "shared"), Appeared)
+	hears(t, v, 0, bobs("eve", 1, 1), Nothing)
+	owns(t, v, "bob")
 	v.Silent(time.Minute)
-	if _, change := v.Hear(time.Minute, thief, false); change != Appeared {
-		t.Errorf("a node renamed while it was away: %v, want that it appears", change)
+	goodbye := bobs("eve", 1, 2)
+	goodbye.Goodbye = true
+	hears(t, v, time.Minute, goodbye, Nothing)
+	hears(t, v, time.Minute, bobs("eve", 1, 3), Appeared)
+	owns(t, v, "eve")
+	if v.Peer("bob") != nil {
+		t.Error("bob is still there, without a store")
 	}
+	hears(t, v, time.Minute, bobs("mallory", 1, 1), Nothing)
+	hears(t, v, time.Minute, announcement("bob", 2, 1, "shared"), Appeared) // he was only away
+	owns(t, v, "bob")
+	hears(t, v, time.Minute, bobs("eve", 1, 4), Nothing)
+	owns(t, v, "bob")
+}
+
+func TestARenamedNodeIsKnownByItsNewName(t *testing.T) {
+	v := newTestView()
+	v.Connected(0)
+	hears(t, v, 0, announcement("bob", 1, 5, "shared"), Appeared)
+	goodbye := announcement("bob", 1, 7, "shared")
+	goodbye.Goodbye = true
+	hears(t, v, 0, goodbye, Gone)
+	hears(t, v, time.Second, bobs("rob", 2, 1), Appeared)
+	hears(t, v, time.Second, announcement("bob", 1, 6, "shared"), Nothing) // said before the goodbye
+	owns(t, v, "rob")
+	goodbye = bobs("rob", 2, 2)
+	goodbye.Goodbye = true
+	hears(t, v, time.Minute, goodbye, Gone)
+	hears(t, v, time.Minute, bobs("bob", 3, 1), Appeared) // and back
+	owns(t, v, "bob")
+}
+
+// TestANameOnRecordHasTimeToBeHeard: after a restart, the node that a store was known by comes before any other that announces it.
+func TestANameOnRecordHasTimeToBeHeard(t *testing.T) {
+	v := NewView("self", testLimits, func(string) bool { return true }, map[wire.ID]string{bobsStore: "bob"})
+	v.Connected(0)
+	hears(t, v, 29*time.Second, bobs("rob", 1, 1), Nothing)
+	hears(t, v, 29*time.Second, announcement("carol", 1, 1, "shared"), Appeared)
+	hears(t, v, 30*time.Second, bobs("rob", 1, 2), Appeared)
+	owns(t, v, "rob")
 }
 
 func TestSilence(t *testing.T) {

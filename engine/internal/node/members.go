@@ -28,8 +28,12 @@ func (n *Node) hear(h heard, t *ticks) {
 		return
 	}
 	n.mu.Lock()
+	before, known := n.view.Holder(h.announcement.Store)
 	p, change := n.view.Hear(n.now(), h.announcement, h.partial)
 	n.mu.Unlock()
+	if known && before != h.announcement.Node {
+		n.moved(before, h.announcement.Node, p != nil)
+	}
 	if p == nil {
 		return
 	}
@@ -205,6 +209,9 @@ func (n *Node) ownEnded(r store.Reader) bool {
 func (n *Node) admit(a store.AddReader) {
 	r, known := n.out.Reader(a.Store, a.Channel, a.Join)
 	if known {
+		if r.Node != a.Node {
+			n.rename(a.Store, r.Node, a.Node)
+		}
 		if r.Ended && !r.Replaced && a.Store != n.store.ID() { // it was kicked while it was away: an ended join stays ended
 			n.kickAgain(a)
 		}

@@ -134,7 +134,7 @@ func Open(o Options) (*Node, error) {
 		n.store.Submit(&store.Tx{Closed: slices.Collect(maps.Keys(n.store.Heads()))})
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined)
+	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined, n.names())
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent, Batches: o.Batches, Suspension: o.RetryInterval},

@@ -57,6 +57,7 @@ func (l *ledger) reload() (forgotten []store.Reader) {
 		k := readerKey{r.Store, r.Channel, r.Join}
 		kept[k] = true
 		if old := l.rows[k]; old != nil && !r.Ended && !old.Ended {
+			old.Node = r.Node
 			continue
 		}
 		delete(l.sheds, k)

@@ -182,6 +182,17 @@ func (b *Outbox) AddReader(a store.AddReader, done func(error)) {
 	}})
 }
 
+// NameReader records durably that a reader's store belongs to another node id now. Its joins and places stay what they are. It does not wait for the
+// disk; done is called with the outcome, by the goroutine that writes.
+func (b *Outbox) NameReader(id store.ID, node string, done func(error)) {
+	b.log.Submit(&store.Tx{Readers: []store.ReaderChange{{Name: &store.NameReader{Store: id, Node: node}}}, Must: true, Done: func(err error) {
+		if err == nil {
+			b.reload()
+		}
+		done(err)
+	}})
+}
+
 // recorded makes the streams of a reader look at its joins again.
 func (b *Outbox) recorded(id store.ID) {
 	b.mu.Lock()

@@ -22,6 +22,10 @@ var (
 	ErrNotDatabase = errors.New("not a database of this program")
 	// ErrNotWritable means the database, or its folder, cannot be created or written. As the outcome of work: nothing of it was written.
 	ErrNotWritable = errors.New("not writable")
+	// ErrRenamed means the database was moved to another node id's path, or a rename that moves it has not ended.
+	ErrRenamed = errors.New("the node was renamed")
+	// ErrTaken means there is something where a renamed database would go.
+	ErrTaken = errors.New("the name is taken")
 	// ErrCorrupt means the database is damaged.
 	ErrCorrupt = errors.New("the database is damaged")
 )

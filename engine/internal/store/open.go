@@ -16,22 +16,27 @@ import (
 
 // Open opens the database, and creates it, and its folder, if there is none. When it returns, what it created survives a power cut.
 // On an error nothing that it created is left. The errors to act on are ErrInUse, ErrNewer, ErrNodeID, ErrNotDatabase,
-// ErrNotWritable and ErrCorrupt.
+// ErrNotWritable, ErrRenamed and ErrCorrupt.
 func Open(o Options) (*Store, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, world: newWorld(), tail: newTail(o.TailBytes), files: newFiles(&o), w: &conn{},
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), failed: make(chan struct{})}
-	s.txn = txn{s: s, d: newDelta(s.world)}
-	s.clock.elapsed = o.Elapsed
-	s.retry.reset()
+	s := construct(o)
 	if err := s.open(); err != nil {
 		s.discard(err)
 		return nil, fmt.Errorf("open store %s: %w", o.Path, err)
 	}
 	go s.write()
 	return s, nil
+}
+
+func construct(o Options) *Store {
+	s := &Store{opt: o, world: newWorld(), tail: newTail(o.TailBytes), files: newFiles(&o), w: &conn{},
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), failed: make(chan struct{})}
+	s.txn = txn{s: s, d: newDelta(s.world)}
+	s.clock.elapsed = o.Elapsed
+	s.retry.reset()
+	return s
 }
 
 // discard undoes what a failed Open has done.
@@ -45,6 +50,9 @@ func (s *Store) discard(cause error) {
 
 func (s *Store) open() error {
 	if err := s.files.prepare(!s.opt.NoLock); err != nil {
+		return err
+	}
+	if err := s.files.refuseRenamed(); err != nil {
 		return err
 	}
 	if err := s.connect(); err != nil {

@@ -11,6 +11,7 @@ const (
 	qMeta
 	qSetClean
 	qTouch
+	qSetNode
 	qChannels
 	qNewChannel
 	qSetChannel
@@ -100,6 +101,7 @@ var queries = [queryCount]string{
 	qMeta:     "SELECT store, node, created, engine, clean FROM meta",
 	qSetClean: "UPDATE meta SET clean = ?, engine = ?",
 	qTouch:    "UPDATE meta SET clean = 0, engine = engine + 1",
+	qSetNode:  "UPDATE meta SET node = ?",
 
 	qChannels:   "SELECT id, name, open_from, open_total, floor, floor_total FROM channels",
 	qNewChannel: "INSERT INTO channels(id, name) VALUES(?, ?)",

@@ -15,8 +15,19 @@ func (t *txn) changeReader(ch *ReaderChange) error {
 		return t.moveReader(ch.Move)
 	case ch.End != nil:
 		return t.endReader(ch.End)
+	case ch.Name != nil:
+		t.nameReader(ch.Name)
 	}
 	return nil
+}
+
+func (t *txn) nameReader(n *NameReader) {
+	t.d.eachReader(func(k readerKey, r Reader) {
+		if k.store == n.Store && r.Node != n.Node {
+			r.Node = n.Node
+			t.d.readers[k] = r
+		}
+	})
 }
 
 func (t *txn) addReader(a *AddReader) error {

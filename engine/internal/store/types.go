@@ -225,11 +225,12 @@ type DeadLetterQuery struct {
 	Limit   int    // how many, the lowest ids first
 }
 
-// ReaderChange adds, moves or ends a reader. Exactly one of the pointers is set.
+// ReaderChange adds, moves or ends a reader, or names one anew. Exactly one of the pointers is set.
 type ReaderChange struct {
 	Add  *AddReader
 	Move *MoveReader
 	End  *EndReader
+	Name *NameReader
 }
 
 // AddReader records a new join. If the same node has the channel under another store, that one's place is taken over and its row is
@@ -252,6 +253,12 @@ type MoveReader struct {
 	Position uint64
 	Totals   Totals
 	Opens    bool // it opens a session, or is of what the log has lost: the reader's word counts also where it does not agree with what is on record
+}
+
+// NameReader puts on record that a store's node has another id now: all its joins stay what they are.
+type NameReader struct {
+	Store ID
+	Node  string
 }
 
 // EndReader ends a join for good: what was pending counts as removed, and a later AddReader with the same or a lower join number
