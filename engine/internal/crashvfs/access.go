@@ -2,7 +2,6 @@ package crashvfs
 
 import (
 	"io"
-	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
@@ -147,7 +146,7 @@ func (x *file) WriteAt(p []byte, off int64) (int, error) {
 	if x.d.full && off+int64(len(p)) > max(int64(len(x.f.seen)), x.f.room) && !x.d.dead {
 		return 0, sqlite3.FULL
 	}
-	if err := x.change(Write, change{off: off, data: slices.Clone(p)}); err != nil {
+	if err := x.change(Write, change{off: off, data: copied(p)}); err != nil {
 		return 0, err
 	}
 	return len(p), nil

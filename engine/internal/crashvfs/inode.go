@@ -3,6 +3,7 @@ package crashvfs
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/ncruces/go-sqlite3/vfs"
 )
@@ -47,7 +48,7 @@ func (f *inode) detached(random *rand.Rand) *inode {
 func (c change) apply(b []byte) []byte {
 	if c.truncate {
 		if c.off <= int64(len(b)) {
-			return b[:c.off:c.off]
+			return b[:c.off]
 		}
 		return append(b, make([]byte, c.off-int64(len(b)))...)
 	}
@@ -58,10 +59,30 @@ func (c change) apply(b []byte) []byte {
 	return b
 }
 
+// pages holds the memory of large writes that are durable, for the next ones: nearly all of them are of one size.
+var pages sync.Pool
+
+// large is how long a write is whose memory is worth keeping.
+const large = 4 << 10
+
+// copied returns a copy of what is written, until it is durable.
+func copied(p []byte) []byte {
+	if len(p) < large {
+		return slices.Clone(p)
+	}
+	if b, ok := pages.Get().(*[]byte); ok && cap(*b) >= len(p) {
+		return append((*b)[:0], p...)
+	}
+	return slices.Clone(p)
+}
+
 // sync makes everything durable.
 func (f *inode) sync() {
 	for _, c := range f.pending {
 		f.durable = c.apply(f.durable)
+		if data := c.data; len(data) >= large {
+			pages.Put(&data)
+		}
 	}
 	f.pending = nil
 }

@@ -111,7 +111,7 @@ func (w *world) absence() time.Duration {
 	case roll < 19:
 		return time.Duration(30+w.draw.IntN(90)) * time.Second
 	default:
-		return time.Duration(5+w.draw.IntN(60)) * time.Minute
+		return time.Duration(5+w.draw.IntN(20)) * time.Minute
 	}
 }
 

@@ -14,7 +14,7 @@ func (w *world) outage() time.Duration {
 	case roll < 9:
 		return time.Duration(w.draw.IntN(90)) * time.Second
 	default:
-		return time.Duration(2+w.draw.IntN(30)) * time.Minute
+		return time.Duration(2+w.draw.IntN(15)) * time.Minute
 	}
 }
 

@@ -123,7 +123,7 @@ func (w *world) gap() time.Duration {
 	case roll < 19:
 		return time.Duration(30+w.draw.IntN(120)) * time.Second
 	default:
-		return time.Duration(5+w.draw.IntN(30)) * time.Minute
+		return time.Duration(5+w.draw.IntN(10)) * time.Minute
 	}
 }
 

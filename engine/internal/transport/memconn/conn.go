@@ -175,18 +175,24 @@ func (c *conn) Publish(subject string, data []byte) error {
 // match says whether a subject matches a pattern.
 func match(pattern, subject string) bool {
 	for {
-		p, morePattern, goOn := strings.Cut(pattern, ".")
-		if p == ">" && !goOn {
+		p, goOn := strings.IndexByte(pattern, '.'), true
+		if p < 0 {
+			p, goOn = len(pattern), false
+		}
+		if !goOn && pattern == ">" {
 			return subject != ""
 		}
-		s, moreSubject, ok := strings.Cut(subject, ".")
-		if p != "*" && p != s || s == "" || goOn != ok {
+		s, ok := strings.IndexByte(subject, '.'), true
+		if s < 0 {
+			s, ok = len(subject), false
+		}
+		if pattern[:p] != "*" && pattern[:p] != subject[:s] || s == 0 || goOn != ok {
 			return false
 		}
 		if !goOn {
 			return true
 		}
-		pattern, subject = morePattern, moreSubject
+		pattern, subject = pattern[p+1:], subject[s+1:]
 	}
 }
 
