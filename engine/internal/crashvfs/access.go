@@ -12,6 +12,7 @@ type access struct{ d *Disk }
 
 // SyncDir makes the names of all files durable.
 func (a access) SyncDir(string) error {
+	a.d.spin()
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
 	if err := a.d.step(Sync); err != nil {
@@ -174,6 +175,7 @@ func (x *file) change(op Op, c change) error {
 }
 
 func (x *file) Sync(vfs.SyncFlag) error {
+	x.d.spin()
 	x.d.mu.Lock()
 	defer x.d.mu.Unlock()
 	if err := x.d.step(Sync); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
@@ -36,7 +37,8 @@ type Disk struct {
 	dead    bool
 	cut     int // operations until the cut; negative: none
 	full    bool
-	locked  bool // read-only
+	locked  bool          // read-only
+	slow    time.Duration // what a sync takes
 	fail    map[Op]error
 	count   int
 }
@@ -95,6 +97,23 @@ func (d *Disk) SetReadOnly(locked bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.locked = locked
+}
+
+// SetSlow makes every sync take some time, which passes before it does anything. A disk that comes of this one is not slow.
+func (d *Disk) SetSlow(sync time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow = sync
+}
+
+// spin lets pass what a sync takes. Other operations go on meanwhile.
+func (d *Disk) spin() {
+	d.mu.Lock()
+	slow := d.slow
+	d.mu.Unlock()
+	if slow > 0 {
+		time.Sleep(slow)
+	}
 }
 
 // Full tells whether the disk was made full.

@@ -18,6 +18,8 @@ type readerKey struct {
 	join    uint64
 }
 
+func keyOf(r *store.Reader) readerKey { return readerKey{r.Store, r.Channel, r.Join} }
+
 // ledger holds what readers have reported, ahead of what the store knows of it, and guards the queue limit.
 type ledger struct {
 	mu       sync.Mutex
@@ -102,7 +104,7 @@ func (l *ledger) recount(t *tally) {
 	t.slowest, t.name = t.total, ""
 	for _, r := range t.rows {
 		done := r.Done
-		if s := l.sheds[readerKey{r.Store, r.Channel, r.Join}]; s != nil {
+		if s := l.sheds[keyOf(r)]; s != nil {
 			s.passed(r.Position)
 			done += s.count()
 		}
@@ -112,26 +114,54 @@ func (l *ledger) recount(t *tally) {
 	}
 }
 
-// skipped takes notice of skips that were stored: what is skipped does not count towards the limit.
+// skipped takes notice of skips that were stored: what is skipped does not count towards the limit. The lock is not held while the log is
+// read: who sends or reports meanwhile does not wait for the disk.
 func (l *ledger) skipped() {
+	for _, r := range l.limited() {
+		if s, err := l.readShed(&r); err == nil {
+			l.noteShed(&r, s)
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	clear(l.sheds)
-	for name, t := range l.channels {
-		for _, r := range t.rows {
-			l.shedOf(readerKey{r.Store, r.Channel, r.Join}, r)
+	for k := range l.sheds {
+		if l.rows[k] == nil && k.store != (store.ID{}) {
+			delete(l.sheds, k)
 		}
-		if head, ok := l.log.Head(name); ok && len(t.rows) == 0 && head.OpenFrom != 0 {
-			r := yetToCome(name, head)
-			t.skipped = l.shedOf(readerKey{channel: name}, r).count()
+	}
+	for name, t := range l.channels {
+		if s := l.sheds[readerKey{channel: name}]; s != nil {
+			t.skipped = s.count()
 		}
 		l.recount(t)
 	}
 }
 
+// limited lists all to whom the limit applies, as they are now.
+func (l *ledger) limited() (rows []store.Reader) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, t := range l.channels {
+		head, _ := l.log.Head(name)
+		rows = append(rows, t.waiting(name, head)...)
+	}
+	return rows
+}
+
+// waiting lists the readers of a channel, or who stands for those yet to come while there is none; the ledger's mu is held.
+func (t *tally) waiting(channel string, head store.Head) (rows []store.Reader) {
+	for _, r := range t.rows {
+		rows = append(rows, *r)
+	}
+	if len(rows) == 0 && head.OpenFrom != 0 {
+		rows = append(rows, yetToCome(channel, head))
+	}
+	return rows
+}
+
 // yetToCome stands for the readers that a channel's messages are kept for while there is none.
-func yetToCome(channel string, head store.Head) *store.Reader {
-	return &store.Reader{Channel: channel, Position: head.OpenFrom - 1, Done: head.OpenTotal}
+func yetToCome(channel string, head store.Head) store.Reader {
+	return store.Reader{Channel: channel, Position: head.OpenFrom - 1, Done: head.OpenTotal}
 }
 
 // accept books n messages for a channel, or refuses them all. Unlimited books them whatever the readers' queues hold.

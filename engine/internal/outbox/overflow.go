@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"math"
+	"slices"
 
 	"github.com/getevo/rmds-router/engine/internal/store"
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -36,6 +37,10 @@ func (s *shed) count() (n uint64) {
 	return n
 }
 
+func (s *shed) clone() *shed {
+	return &shed{ranges: slices.Clone(s.ranges), counts: slices.Clone(s.counts)}
+}
+
 // end is the last sequence that is skipped, position if none is.
 func (s *shed) end(position uint64) uint64 {
 	if n := len(s.ranges); n > 0 {
@@ -64,21 +69,17 @@ func (b *Outbox) overflow(segments []store.Segment) {
 	b.log.Submit(&tx)
 }
 
-// excess returns the skips that bring every reader of a channel back to the limit, and counts on them.
+// excess returns the skips that bring every reader of a channel back to the limit, and counts on them. It reads the log without the lock.
 func (l *ledger) excess(channel string, policy Overflow) (skips []store.SkipRange) {
 	head, ok := l.log.Head(channel)
 	if !ok {
 		return nil
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	rows := l.tally(channel).rows
-	if len(rows) == 0 && head.OpenFrom != 0 { // skipped for all: the first reader will count it
-		rows = []*store.Reader{yetToCome(channel, head)}
-	}
+	rows := l.tally(channel).waiting(channel, head) // what is skipped for those yet to come is so for all: the first reader will count it
+	l.mu.Unlock()
 	for _, r := range rows {
-		k := readerKey{r.Store, r.Channel, r.Join}
-		s := l.shedOf(k, r)
+		s := l.shedOf(&r)
 		waiting := head.Total - min(r.Done+s.count(), head.Total)
 		if waiting <= l.limit {
 			continue
@@ -87,7 +88,7 @@ func (l *ledger) excess(channel string, policy Overflow) (skips []store.SkipRang
 		if !l.choose(&skip, s.end(r.Position), head, waiting-l.limit, policy) {
 			continue
 		}
-		s.ranges, s.counts = append(s.ranges, skip), append(s.counts, waiting-l.limit)
+		l.addShed(&r, skip, waiting-l.limit)
 		skips = append(skips, skip)
 	}
 	return skips
@@ -156,28 +157,71 @@ func pick(first bool, a, b uint64) uint64 {
 	return b
 }
 
-// shedOf finds what a reader's overflow has skipped; after a restart the store knows. l.mu is held.
-func (l *ledger) shedOf(k readerKey, r *store.Reader) *shed {
-	s := l.sheds[k]
-	if s == nil {
-		s = &shed{}
-		l.sheds[k] = s
-		ranges, err := l.log.Skips(k.channel, k.store, k.join, r.Position+1, math.MaxInt64)
-		for _, x := range ranges {
-			x.From = max(x.From, r.Position+1)
-			before, e1 := l.log.Upto(k.channel, x.From-1)
-			if x.From == r.Position+1 {
-				before = r.Done // the log may be pruned beyond
-			}
-			upto, e2 := l.log.Upto(k.channel, x.To)
-			if e1 == nil && e2 == nil && upto > before {
-				s.ranges, s.counts = append(s.ranges, x), append(s.counts, upto-before)
-			}
+// shedOf finds what a reader's overflow has skipped; after a restart the store knows. It returns a copy.
+func (l *ledger) shedOf(r *store.Reader) *shed {
+	l.mu.Lock()
+	known := l.sheds[keyOf(r)]
+	if known != nil {
+		known.passed(r.Position)
+		known = known.clone()
+	}
+	l.mu.Unlock()
+	if known != nil {
+		return known
+	}
+	s, err := l.readShed(r)
+	if err == nil {
+		l.noteShed(r, s.clone())
+	}
+	return s
+}
+
+// readShed reads from the log what is skipped for a reader behind its position. On an error some of it may be missing.
+func (l *ledger) readShed(r *store.Reader) (*shed, error) {
+	s := &shed{}
+	ranges, err := l.log.Skips(r.Channel, r.Store, r.Join, r.Position+1, math.MaxInt64)
+	for _, x := range ranges {
+		x.From = max(x.From, r.Position+1)
+		before, e1 := l.log.Upto(r.Channel, x.From-1)
+		if x.From == r.Position+1 {
+			before = r.Done // the log may be pruned beyond
 		}
-		if err != nil {
-			delete(l.sheds, k)
+		upto, e2 := l.log.Upto(r.Channel, x.To)
+		if e1 == nil && e2 == nil && upto > before {
+			s.ranges, s.counts = append(s.ranges, x), append(s.counts, upto-before)
 		}
 	}
-	s.passed(r.Position)
-	return s
+	return s, err
+}
+
+// noteShed puts what was read in the place of what is known to be skipped for a reader. What is known behind it stays: it is on its way to the
+// store.
+func (l *ledger) noteShed(r *store.Reader, read *shed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.rows[keyOf(r)]
+	if now == nil && r.Store != (store.ID{}) {
+		return // it is gone meanwhile
+	}
+	if known := l.sheds[keyOf(r)]; known != nil {
+		for i, x := range known.ranges {
+			if x.From > read.end(0) {
+				read.ranges, read.counts = append(read.ranges, x), append(read.counts, known.counts[i])
+			}
+		}
+	}
+	read.passed(r.Position)
+	if now != nil {
+		read.passed(now.Position)
+	}
+	l.sheds[keyOf(r)] = read
+}
+
+// addShed counts on a skip that is on its way to the store.
+func (l *ledger) addShed(r *store.Reader, skip store.SkipRange, n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.sheds[keyOf(r)]; s != nil {
+		s.ranges, s.counts = append(s.ranges, skip), append(s.counts, n)
+	}
 }

@@ -52,6 +52,7 @@ type run struct {
 // start brings the node up. The network lets it in only when it has joined everything, so that it takes up all its lanes at once.
 func (n *node) start(why string) {
 	w := n.w
+	n.disk.SetSlow(n.plan.sync)
 	n.disk.SetFull(false) // a join that has to be written waits for room, and the driver with it
 	w.net.Disconnect(n.plan.id)
 	h := &harness.Harness{Dial: w.net.Dial, VFS: n.disk.Name(), Wall: n.wall}

@@ -34,6 +34,7 @@ type nodePlan struct {
 	joins   []joinPlan
 	startAt int           // with which fault the node comes up for the first time
 	late    time.Duration // how long after the join the last consumer is attached
+	sync    time.Duration // what a sync of its disk takes
 	ordered bool          // it has never sent but in one order over all channels
 }
 
@@ -77,6 +78,7 @@ const leastFaults = 20
 func newPlan(r *rand.Rand) *plan {
 	p := &plan{faults: leastFaults + r.IntN(5), payload: pick(r, 1<<20, 24<<10), backups: chance(r, 0.5), moving: chance(r, 0.25), purging: chance(r, 0.5), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
 	p.backups = p.backups && !p.moving // a disk that was put back does not know of later joins
+	slow := chance(r, 0.3)
 	ordering := pick(r, engine.OrderReceiver, engine.OrderReceiver, engine.OrderChannel)
 	for i := range 3 + r.IntN(3) {
 		n := &nodePlan{id: string(rune('a' + i)), config: config(r, p)}
@@ -84,6 +86,9 @@ func newPlan(r *rand.Rand) *plan {
 		n.ordered = ordering == engine.OrderReceiver
 		if i > 0 && chance(r, 0.25) {
 			n.startAt = 1 + r.IntN(p.faults/2)
+		}
+		if slow {
+			n.sync = time.Duration(pick(r, 1, 10, 80, 500)) * time.Millisecond
 		}
 		if chance(r, 0.25) {
 			n.late = time.Duration(r.IntN(60)) * time.Second

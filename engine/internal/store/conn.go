@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -10,10 +9,19 @@ import (
 // conn is a connection with its prepared statements. Its user holds mu for as long as what it reads must stay as it is: the writer
 // from BEGIN to COMMIT, for on a VFS without shared memory readers use the writer's connection.
 type conn struct {
-	mu    sync.Mutex
+	mu    lock
 	raw   *sqlite3.Conn
 	stmts [queryCount]*sqlite3.Stmt
 }
+
+// lock is a mutex that is held while the disk works. It is a channel, for whoever waits for a channel lets a simulation's time pass, and
+// without that a disk in it could not take any.
+type lock chan struct{}
+
+func (l lock) Lock()   { l <- struct{}{} }
+func (l lock) Unlock() { <-l }
+
+func newConn() *conn { return &conn{mu: make(lock, 1)} }
 
 func (c *conn) prepare(q query) (*sqlite3.Stmt, error) {
 	if st := c.stmts[q]; st != nil {

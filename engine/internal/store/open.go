@@ -31,7 +31,7 @@ func Open(o Options) (*Store, error) {
 }
 
 func construct(o Options) *Store {
-	s := &Store{opt: o, world: newWorld(), tail: newTail(o.TailBytes), files: newFiles(&o), w: &conn{},
+	s := &Store{opt: o, world: newWorld(), tail: newTail(o.TailBytes), files: newFiles(&o), w: newConn(),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), failed: make(chan struct{})}
 	s.txn = txn{s: s, d: newDelta(s.world)}
 	s.clock.elapsed = o.Elapsed
@@ -209,7 +209,7 @@ func (s *Store) connectReader() (err error) {
 		s.r = s.w
 		return nil
 	}
-	s.r = &conn{}
+	s.r = newConn()
 	if s.r.raw, err = s.dial(sqlite3.OPEN_READONLY); err != nil {
 		return err
 	}
