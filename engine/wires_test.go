@@ -16,7 +16,8 @@ import (
 // wires is a network in memory whose frames a test can look at.
 type wires struct {
 	*memconn.Network
-	sent func(node, subject string, data []byte) // called for each frame that a node publishes; may be nil
+	sent func(node, subject string, data []byte)      // called for each frame that a node publishes; may be nil
+	lose func(node, subject string, data []byte) bool // tells whether the frame is lost; may be nil
 }
 
 func (w *wires) connect(t *testing.T, id string, c *rmds.Config) *rmds.Connection {
@@ -48,6 +49,9 @@ type wire1 struct {
 func (c *wire1) Publish(subject string, data []byte) error {
 	if c.wires.sent != nil {
 		c.wires.sent(c.node, subject, data)
+	}
+	if c.wires.lose != nil && c.wires.lose(c.node, subject, data) {
+		return nil
 	}
 	return c.Conn.Publish(subject, data)
 }

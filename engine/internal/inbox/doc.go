@@ -51,6 +51,8 @@ type Options struct {
 	Ask func()
 	// Deaf says why this node does not hear a channel's data; empty: it does.
 	Deaf func(channel string) string
+	// Ended tells whether a join is one of this node's that is over.
+	Ended func(channel string, join uint64) bool
 	// Batches are the batch versions that can be read.
 	Batches wire.Versions
 	// OwnerOf tells the node that a store belongs to, as far as is known.

@@ -48,6 +48,7 @@ func (b *Inbox) begin(from string, o *wire.Open) {
 	}
 	l := b.lane(laneKey{o.SenderStore, o.Scope}, from, o.Channels)
 	if l == nil {
+		b.allLeft(from, o)
 		return
 	}
 	if holder := l.sender(); holder != from && !announced { // a store moves to another node when that announces it, not before
@@ -74,6 +75,19 @@ func (b *Inbox) begin(from string, o *wire.Open) {
 		return
 	}
 	l.report()
+}
+
+// allLeft answers an open that no lane is there for, if it is of joins that have ended; else the sender asks again.
+func (b *Inbox) allLeft(from string, o *wire.Open) {
+	st := wire.Status{ReceiverStore: b.log.ID(), ReceiverRun: b.log.Run(), SenderStore: o.SenderStore, Session: o.Session, State: wire.OK, Opened: true}
+	for _, c := range o.Channels {
+		if b.opt.Ended(c.Name, c.Join) {
+			st.Channels = append(st.Channels, wire.StatusChannel{Name: c.Name, Join: c.Join, State: wire.Left})
+		}
+	}
+	if len(st.Channels) > 0 {
+		b.publish(from, &st)
+	}
 }
 
 // lane finds or starts the lane of a sender; none is started for channels that no consumer takes.
@@ -135,8 +149,11 @@ func (l *receiver) begin(o *wire.Open, from string, readers map[string]*channel)
 func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 	s := wire.StatusChannel{Name: c.Name, Join: c.Join, State: wire.OK}
 	switch {
+	case ch == nil && l.key.sender != l.box.log.ID() && l.box.opt.Ended(c.Name, c.Join):
+		s.State = wire.Left
+		return s
 	case ch == nil:
-		s.State = wire.Blocked // no consumer for now, or none any more: then the announcement or the join says so
+		s.State = wire.Blocked // no consumer for now
 		return s
 	case c.Join < ch.joinTo(l.key.sender, l.box.log.ID()):
 		s.State = wire.Left

@@ -162,8 +162,8 @@ func (n *Node) reconcile(p *membership.Peer) {
 		}
 	}
 	n.mu.Unlock()
-	for _, l := range left {
-		n.leave(id, l.Name, l.Join)
+	for _, r := range n.out.JoinsOf(id, left) {
+		n.leave(id, r.Channel, r.Join)
 	}
 	for _, a := range adds {
 		n.admit(a)
@@ -412,59 +412,4 @@ func (n *Node) clean() {
 			return
 		}
 	}
-}
-
-// self builds this node's announcement over the joins given.
-func (n *Node) self(joins []Join) *wire.Announcement {
-	a := &wire.Announcement{Node: n.id, Store: n.store.ID(), Run: n.store.Run(), Version: n.opt.Version, Batches: n.opt.Batches,
-		Serial: n.serial.Add(1), Uptime: int64(n.now().Seconds())}
-	a.Fenced = n.quiet()
-	n.mu.Lock()
-	a.Claim = n.claim.level
-	if r := n.claim.rival; r != nil {
-		a.Rival = r.run
-	}
-	n.mu.Unlock()
-	for _, j := range joins {
-		a.Channels = append(a.Channels, wire.AnnouncedChannel{Name: j.Channel, Join: j.Number, Role: j.Role, Ready: j.ready && j.Role&wire.Reader != 0})
-	}
-	return a
-}
-
-// announce tells the whole network. A lost announcement is made again at the next interval.
-func (n *Node) announce(ask bool) {
-	a := n.self(n.Joins())
-	a.Ask = ask
-	for _, j := range n.store.Joins() {
-		if j.Ended && len(a.Left) < maxLeft {
-			a.Left = append(a.Left, wire.OpenChannel{Name: j.Channel, Join: j.Number})
-		}
-	}
-	n.tell(n.opt.Subjects.DiscoveryFrom(n.id), a)
-}
-
-// maxLeft bounds the ended joins that an announcement names; a lane that opens for an older one is answered with its end.
-const maxLeft = 256
-
-func (n *Node) tell(subject string, a *wire.Announcement) {
-	if n.transmit(subject, a.Append(nil)) == nil {
-		n.count.keepalivesSent.Add(1)
-	}
-}
-
-// keepalive tells each channel's members that this node lives.
-func (n *Node) keepalive() {
-	if n.fenced.Load() {
-		n.announce(false) // to the other instance
-		return
-	}
-	for _, j := range n.Joins() {
-		n.tell(n.opt.Subjects.KeepaliveFrom(j.Channel, n.id), n.self([]Join{j}))
-	}
-}
-
-func (n *Node) goodbye() {
-	a := n.self(n.Joins())
-	a.Goodbye = true
-	n.tell(n.opt.Subjects.DiscoveryFrom(n.id), a)
 }

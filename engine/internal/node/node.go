@@ -47,25 +47,26 @@ type Node struct {
 	closed    bool
 	claim     claim
 
-	fenced    atomic.Bool // another instance with this node's id is in the right, or none is
-	claimed   atomic.Bool // it is known that there was none when this one first connected
-	settled   atomic.Bool
-	ahead     sync.Map // by channel, of the joins: those whose new readers begin with what comes
-	connected atomic.Bool
-	serial    atomic.Uint64
-	heard     chan heard
-	wake      chan struct{}   // capacity 1: joins, consumers or the connection changed
-	delayed   chan struct{}   // capacity 1: delayed emits changed
-	ailing    chan struct{}   // capacity 1: the store's condition changed
-	asked     atomic.Bool     // announce with a question
-	askedAt   atomic.Int64    // when that was last done because of a node unheard of
-	patterns  map[string]bool // subscribed to, of the membership goroutine
-	ctx       context.Context
-	cancel    context.CancelFunc
-	done      sync.WaitGroup
-	count     counters
-	limiter   limiter
-	orders    *orders
+	fenced     atomic.Bool // another instance with this node's id is in the right, or none is
+	claimed    atomic.Bool // it is known that there was none when this one first connected
+	settled    atomic.Bool
+	ahead      sync.Map // by channel, of the joins: those whose new readers begin with what comes
+	connected  atomic.Bool
+	serial     atomic.Uint64
+	heard      chan heard
+	wake       chan struct{}   // capacity 1: joins, consumers or the connection changed
+	delayed    chan struct{}   // capacity 1: delayed emits changed
+	ailing     chan struct{}   // capacity 1: the store's condition changed
+	asked      atomic.Bool     // announce with a question
+	askedAt    atomic.Int64    // when that was last done because of a node unheard of
+	patterns   map[string]bool // subscribed to, of the membership goroutine
+	leavesFrom int             // which of the ended joins the next announcement names first, of the membership goroutine
+	ctx        context.Context
+	cancel     context.CancelFunc
+	done       sync.WaitGroup
+	count      counters
+	limiter    limiter
+	orders     *orders
 }
 
 // heard is what came in for the membership goroutine: an announcement, or an open, which waits its turn so that it is judged by what
@@ -140,7 +141,7 @@ func Open(o Options) (*Node, error) {
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent, Batches: o.Batches, Suspension: o.RetryInterval},
 		n.store, pub, n.keeps, func() int64 { return n.opt.Wall().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
-		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, Deaf: n.deaf, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil, Batches: o.Batches}, n.store, pub)
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, Deaf: n.deaf, Ended: n.ended, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil, Batches: o.Batches}, n.store, pub)
 	if err := n.connect(); err != nil {
 		n.Abort()
 		return nil, err

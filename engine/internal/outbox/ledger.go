@@ -300,6 +300,18 @@ func (l *ledger) all() []store.Reader {
 	return rows
 }
 
+// of returns a copy of the rows of one store that are wanted.
+func (l *ledger) of(id store.ID, wanted func(*store.Reader) bool) (rows []store.Reader) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, r := range l.rows {
+		if k.store == id && wanted(r) {
+			rows = append(rows, *r)
+		}
+	}
+	return rows
+}
+
 // end forgets that a reader counts, and returns its last report, to be stored with its end so that the accounting meets. The store
 // does the same in its own transaction.
 func (l *ledger) end(k readerKey) (last []store.ReaderChange) {

@@ -159,6 +159,18 @@ func (b *Outbox) Reader(id store.ID, channel string, join uint64) (store.Reader,
 	return b.ledger.reader(readerKey{id, channel, join})
 }
 
+// JoinsOf lists the joins of a store that have not ended and whose channels are among those named, up to the number named.
+func (b *Outbox) JoinsOf(id store.ID, upto []wire.OpenChannel) []store.Reader {
+	if len(upto) == 0 {
+		return nil
+	}
+	newest := make(map[string]uint64, len(upto))
+	for _, c := range upto {
+		newest[c.Name] = max(newest[c.Name], c.Join)
+	}
+	return b.ledger.of(id, func(r *store.Reader) bool { return (!r.Ended || r.Replaced) && r.Join <= newest[r.Channel] })
+}
+
 // AddReader records a new join durably, ends that reader's older joins to the channel, and lets its lane open. It does not wait for
 // the disk; done is called with the outcome, by the goroutine that writes.
 func (b *Outbox) AddReader(a store.AddReader, done func(error)) {
