@@ -250,7 +250,7 @@ func (v *edition) health(ctx context.Context) error {
 }
 
 func (v *edition) streak() error {
-	if n := v.pool.faultsInRow(); n >= faultsBeforePause {
+	if n := v.pool.faultsInRow(); n >= SuspendAfter {
 		return fmt.Errorf("%w: the last %d calls failed", ErrUnhealthy, n)
 	}
 	return nil

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// After this many faults in a row a new instance is made only after a pause, which doubles with every further one.
+// SuspendAfter is how many faults in a row suspend a plugin: a new instance is made only after a pause, which doubles with every further one.
+const SuspendAfter = 3
+
 const (
-	faultsBeforePause = 3
-	firstPause        = 10 * time.Millisecond
-	longestPause      = 5 * time.Second
+	firstPause   = 10 * time.Millisecond
+	longestPause = 5 * time.Second
 )
 
 // pool holds a plugin's instances: at most as many as it has slots, one call in each. A call takes a slot; those that find none queue.
@@ -164,7 +165,7 @@ func (p *pool) wait(ctx context.Context) error {
 // faulted counts a fault in a row. Under mu.
 func (p *pool) faulted() {
 	p.faults++
-	if n := p.faults - faultsBeforePause; n >= 0 {
+	if n := p.faults - SuspendAfter; n >= 0 {
 		p.pause = time.Now().Add(min(longestPause, firstPause<<min(n, 16)))
 	}
 }
@@ -237,7 +238,7 @@ func (p *pool) faultsInRow() int {
 func (p *pool) paused() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.faults < faultsBeforePause {
+	if p.faults < SuspendAfter {
 		return 0
 	}
 	return max(0, time.Until(p.pause))

@@ -18,6 +18,8 @@ func (s *stage) state() string {
 	switch {
 	case wait > 0:
 		text = fmt.Sprintf("suspended for %s more: the last %d calls failed; its messages wait", wait.Round(time.Millisecond), faults)
+	case faults >= plugins.SuspendAfter:
+		text = fmt.Sprintf("suspended until its next call: the last %d calls failed", faults)
 	case faults > 0:
 		text = fmt.Sprintf("working; the last %d calls failed", faults)
 	}

@@ -9,14 +9,19 @@ import (
 	"github.com/getevo/rmds-router/router/admin"
 )
 
-// Ready says why the router cannot take messages, or nil. NATS being down is no reason: messages are kept.
+// Ready says why the router cannot take messages, or nil. NATS being down is no reason: messages are kept. A storage that refuses messages is one.
 func (r *Router) Ready() error {
-	select {
-	case <-r.engine.Failed():
-		return engine.ErrStorage
-	default:
+	t := r.engine.StorageTrouble()
+	switch t.Kind {
+	case engine.StorageOK:
 		return nil
+	case engine.StorageBroken:
+		return fmt.Errorf("%w: %s", engine.ErrStorage, t.Reason)
+	case engine.StorageReadOnly:
+		return fmt.Errorf("%w: %s", engine.ErrNotWritable, t.Reason)
+	case engine.StorageLimit, engine.StorageDiskFull, engine.StorageReserveUsed:
 	}
+	return fmt.Errorf("%w: %s", engine.ErrStorageFull, t.Reason)
 }
 
 // Status is what the router tells about itself.
@@ -29,10 +34,13 @@ func (r *Router) Status() admin.Status {
 	if e.Conflict != nil {
 		s.Conflict = e.Conflict.Error()
 	}
+	if t := e.Storage; t.Kind != engine.StorageOK {
+		s.StorageTrouble = &admin.StorageTrouble{Kind: string(t.Kind), Detail: t.Reason, ForS: t.For.Seconds()}
+	}
 	for _, c := range r.config.Channels {
 		info := admin.Channel{Name: c.Name, Mode: string(c.Mode), Consumer: c.Consumer, Own: c.Own}
 		if c.Mode.Reads() && c.Consumer == "" {
-			info.State = "no consumer: its messages wait at their senders"
+			info.State = admin.NoConsumer
 		}
 		if r.engine.Channel(c.Name) == nil {
 			info.State = "this node was kicked from it, or left it: a restart joins it anew"
@@ -70,6 +78,8 @@ func pluginStatus(s *stage) admin.Plugin {
 	p := admin.Plugin{Name: s.Name(), Edition: edition.Number, SHA256: edition.SHA256, Serves: s.Kind().String(), File: s.config.File, State: s.state(), Calls: int64(stats.Calls), Faults: int64(stats.Faults), Custom: stats.Custom, Verdicts: map[string]int64{
 		plugins.Pass.String(): int64(stats.Passed), plugins.Drop.String(): int64(stats.Dropped), plugins.Retry.String(): int64(stats.Retried), plugins.Dead.String(): int64(stats.Dead),
 	}}
+	faults, _ := s.Suspended()
+	p.Suspended = faults >= plugins.SuspendAfter
 	if p.Custom == nil {
 		p.Custom = map[string]int64{}
 	}

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,7 +59,7 @@ func scripts(t *testing.T) testscript.Params {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "handled": handled, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "handled": handled, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed, "probe": probe, "crowd": crowd},
 	}
 }
 
@@ -156,6 +159,48 @@ func oneLine(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile("stderr")
 	if strings.Count(text, "\n") != 1 || !regexp.MustCompile(args[0]).MatchString(strings.TrimSuffix(text, "\n")) {
 		ts.Fatalf("standard error is %q, want one line like %q", text, args[0])
+	}
+}
+
+// probe asks the router at $RMDS_HTTP for a page until it has this status and a body like this.
+func probe(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile(args[2])
+	deadline := time.Now().Add(time.Minute)
+	for {
+		response, err := http.Get("http://" + ts.Getenv("RMDS_HTTP") + "/" + args[0])
+		ts.Check(err)
+		body, err := io.ReadAll(response.Body)
+		ts.Check(errors.Join(err, response.Body.Close()))
+		if fmt.Sprint(response.StatusCode) == args[1] && want.Match(body) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("/%s answers %d %s, want %s %s", args[0], response.StatusCode, body, args[1], args[2])
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// crowd sends on a channel until the storage has no room even for a small message, and leaves noise.bin behind, which is a large one.
+func crowd(ts *testscript.TestScript, _ bool, args []string) {
+	client := admin.NewClient(ts.Getenv("RMDS_HTTP"))
+	noise := make([]byte, 100_000)
+	for i := range noise {
+		noise[i] = byte(rand.Uint32())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("noise.bin"), noise, 0o600))
+	for _, size := range []int{len(noise), 2000} {
+		var err error
+		for i := 0; err == nil; i++ {
+			_, err = client.Send(context.Background(), args[0], admin.Outgoing{Data: noise[:size]})
+			if i > 5000 {
+				ts.Fatalf("the storage never gets full")
+			}
+		}
+		var p *admin.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusInsufficientStorage {
+			ts.Fatalf("a send is answered with %v", err)
+		}
 	}
 }
 

@@ -51,9 +51,12 @@ func printStats(w io.Writer, s *admin.Status) error {
 	if s.NATS.Connected {
 		connected = "connected"
 	}
-	fmt.Fprintf(t, "node\t%s\nversion\t%s\nuptime\t%s\ndatabase\t%s\nNATS\t%s (%s)\n", s.Node, s.Version, time.Duration(s.UptimeS*float64(time.Second)).Round(time.Second), s.Storage, s.NATS.URL, connected)
+	fmt.Fprintf(t, "node\t%s\nversion\t%s\nuptime\t%s\ndatabase\t%s\nNATS\t%s (%s)\n", s.Node, s.Version, seconds(s.UptimeS), s.Storage, s.NATS.URL, connected)
 	if s.Conflict != "" {
 		fmt.Fprintf(t, "STOPPED\t%s\n", s.Conflict)
+	}
+	if trouble := s.StorageTrouble; trouble != nil {
+		fmt.Fprintf(t, "STORAGE\ttakes no messages, for %s now: %s\n", seconds(trouble.ForS), printable(trouble.Detail))
 	}
 	if len(s.Channels) > 0 {
 		fmt.Fprint(t, "\nCHANNEL\tMODE\tCONSUMER\tSTATE\n")
@@ -61,6 +64,7 @@ func printStats(w io.Writer, s *admin.Status) error {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Name, c.Mode, orDash(c.Consumer), orDash(c.State))
 		}
 	}
+	printSuspended(t, s)
 	printAccounts(t, s.Accounts)
 	if len(s.Inbound) > 0 {
 		fmt.Fprint(t, "\nRECEIVED ON\tFROM\tPOSITION\tHANDLED\tDEAD\n")
@@ -80,6 +84,27 @@ func printStats(w io.Writer, s *admin.Status) error {
 		fmt.Fprintf(t, "%s\t%d\n", name, s.Statistic[name])
 	}
 	return t.Flush()
+}
+
+// printSuspended shows what rests alone, why, and the way out.
+func printSuspended(t io.Writer, s *admin.Status) {
+	if len(s.Suspended) > 0 {
+		fmt.Fprint(t, "\nSUSPENDED\tREADER\tFOR\tREASON\n")
+		for _, one := range s.Suspended {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", one.Channel, printable(one.Reader), seconds(one.ForS), printable(one.Reason))
+		}
+	}
+	if len(s.Denied) > 0 {
+		fmt.Fprint(t, "\nDENIED BY NATS\tFOR\tWAY OUT\n")
+		for _, one := range s.Denied {
+			fmt.Fprintf(t, "%s\t%s\t%s\n", printable(one.Subject), seconds(one.ForS), printable(one.Fix))
+		}
+	}
+}
+
+// seconds is a time in whole seconds.
+func seconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
 // printAccounts shows what became of every message sent, and whether that is all of them.
@@ -104,9 +129,9 @@ func printPlugins(t io.Writer, plugins []admin.Plugin) {
 	if len(plugins) == 0 {
 		return
 	}
-	fmt.Fprint(t, "\nPLUGIN\tCALLS\tFAULTS\tVERDICTS\tOWN COUNTS\n")
+	fmt.Fprint(t, "\nPLUGIN\tCALLS\tFAULTS\tVERDICTS\tOWN COUNTS\tSTATE\n")
 	for _, p := range plugins {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\n", p.Name, p.Calls, p.Faults, counts(p.Verdicts), counts(p.Custom))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\n", p.Name, p.Calls, p.Faults, counts(p.Verdicts), counts(p.Custom), printable(p.State))
 	}
 }
 

@@ -68,6 +68,7 @@ func problemOf(err error) *Problem {
 		{ErrRejected, http.StatusUnprocessableEntity, "Rejected by a filter"},
 		{engine.ErrReaderFull, http.StatusTooManyRequests, "A reader's queue is full"},
 		{engine.ErrStorageFull, http.StatusInsufficientStorage, "Storage is full"},
+		{engine.ErrNotWritable, http.StatusInsufficientStorage, "Storage cannot be written"},
 		{engine.ErrTooLarge, http.StatusRequestEntityTooLarge, "Message too large"},
 		{engine.ErrName, http.StatusUnprocessableEntity, "Not a legal name"},
 		{engine.ErrRole, http.StatusConflict, "The channel's mode does not allow this"},

@@ -15,7 +15,7 @@ type Router interface {
 	Network
 	// Status never blocks for long and never fails.
 	Status() Status
-	// Ready says why the router cannot take messages, or nil.
+	// Ready says why the router cannot take messages, or nil. An error that it returns ends by itself or with the process.
 	Ready() error
 	// Send returns once the message is durable.
 	Send(ctx context.Context, channel string, m Outgoing) (Receipt, error)
@@ -62,6 +62,8 @@ type Status struct {
 	Plugins   []Plugin         `json:"plugins"`
 	// Suspended are channels of which a reader gets nothing now, with the reason and the way out. Their messages wait.
 	Suspended []Suspended `json:"suspended"`
+	// StorageTrouble is why no message is taken now; nothing is lost by it. Without it, messages are taken.
+	StorageTrouble *StorageTrouble `json:"storage_trouble,omitempty"`
 	// Denied are subjects that NATS does not permit this node.
 	Denied []Denied `json:"denied"`
 }
@@ -97,6 +99,9 @@ type Channel struct {
 	// State says what keeps its messages waiting; empty if nothing does.
 	State string `json:"state,omitempty"`
 }
+
+// NoConsumer is the state of a channel that is read and has no consumer.
+const NoConsumer = "no consumer: its messages wait at their senders"
 
 // Account is what became of one channel's messages for one reader: accepted is the sum of all that follow.
 type Account struct {
@@ -142,15 +147,17 @@ type Input struct {
 
 // Plugin is one plugin's counters since the router started.
 type Plugin struct {
-	Name     string           `json:"name"`
-	Edition  uint64           `json:"edition"` // 1 at the start, one more with each version that was put to work since
-	SHA256   string           `json:"sha256"`
-	Serves   string           `json:"serves"` // the entry points
-	File     string           `json:"file"`
-	State    string           `json:"state"` // working, or what is wrong
-	Calls    int64            `json:"calls"`
-	Faults   int64            `json:"faults"`
-	Verdicts map[string]int64 `json:"verdicts"`
+	Name    string `json:"name"`
+	Edition uint64 `json:"edition"` // 1 at the start, one more with each version that was put to work since
+	SHA256  string `json:"sha256"`
+	Serves  string `json:"serves"` // the entry points
+	File    string `json:"file"`
+	State   string `json:"state"` // working, or what is wrong
+	// Suspended says that so many calls in a row failed that the plugin is called only after pauses, until one works. Its messages wait.
+	Suspended bool             `json:"suspended,omitempty"`
+	Calls     int64            `json:"calls"`
+	Faults    int64            `json:"faults"`
+	Verdicts  map[string]int64 `json:"verdicts"`
 	// Custom are the counters that the plugin keeps itself.
 	Custom map[string]int64 `json:"custom"`
 }

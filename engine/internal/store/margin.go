@@ -44,7 +44,6 @@ func (s *Store) keepMargin() {
 	if s.opt.MaxSize <= 0 {
 		return
 	}
-	s.barren = s.barren && !s.txn.d.fertile()
 	short := (s.pages-s.free)*pageSize > s.opt.MaxSize-s.opt.margin()
 	s.short.Store(short)
 	if !short || s.barren || s.clearing {

@@ -109,3 +109,31 @@ func TestPruneTakesTheOldestFirst(t *testing.T) {
 		t.Errorf("the new channel is pruned up to %d", h.Floor)
 	}
 }
+
+// TestTheEndOfAnOpenMarkMakesRoom fills the file with messages that were kept for readers yet to come, too: once that ends there is room, without a
+// send that asks for it.
+func TestTheEndOfAnOpenMarkMakesRoom(t *testing.T) {
+	s := small(t, 1)
+	change(t, s, add(id(1), "n", 1, StartHead))
+	open := large("a")
+	open.Open = true
+	for err := error(nil); err == nil; {
+		if err = s.Do(&Tx{Segments: []Segment{open}}); err != nil && !errors.Is(err, ErrFull) {
+			t.Fatal(err)
+		}
+	}
+	h, _ := s.Head("a")
+	change(t, s, move(id(1), 1, h.Last, h.Last))
+	if err := s.Do(&Tx{}); err != nil { // behind the pruning that found nothing
+		t.Fatal(err)
+	}
+	if h, _ := s.Head("a"); h.Floor != 0 || !s.Short() || s.Condition().Trouble != LimitReached {
+		t.Fatalf("%+v, %+v", h, s.Condition())
+	}
+	do(t, s, Tx{Closed: []string{"a"}})
+	within(t, "there is room", func() bool {
+		h, _ := s.Head("a")
+		return h.Floor > 0 && !s.Full() && s.Condition().Trouble == NoTrouble
+	})
+	account(t, s)
+}

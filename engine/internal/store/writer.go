@@ -124,6 +124,7 @@ func (s *Store) process(group []*work) {
 // publish makes a commit visible and answers those who wait for it.
 func (s *Store) publish(group []*work) {
 	s.retry.reset()
+	s.barren = s.barren && !s.txn.d.fertile() // of the rows that this transaction changed, which settling forgets
 	s.settle()
 	if d := s.txn.d; len(d.batches) > 0 && s.opt.OnAppend != nil {
 		s.opt.OnAppend(d.batches)
