@@ -171,29 +171,6 @@ func (b *Outbox) JoinsOf(id store.ID, upto []wire.OpenChannel) []store.Reader {
 	return b.ledger.of(id, func(r *store.Reader) bool { return (!r.Ended || r.Replaced) && r.Join <= newest[r.Channel] })
 }
 
-// AddReader records a new join durably, ends that reader's older joins to the channel, and lets its lane open. It does not wait for
-// the disk; done is called with the outcome, by the goroutine that writes.
-func (b *Outbox) AddReader(a store.AddReader, done func(error)) {
-	changes := []store.ReaderChange{}
-	for _, r := range b.ledger.all() {
-		switch {
-		case r.Channel != a.Channel || r.Ended:
-		case r.Store == a.Store && r.Join < a.Join:
-			changes = append(changes, b.endings(r.Store, r.Channel, r.Join)...)
-		case r.Store != a.Store && r.Node == a.Node: // its place is taken over
-			changes = append(changes, b.ledger.end(readerKey{r.Store, r.Channel, r.Join})...)
-		}
-	}
-	changes = append(changes, store.ReaderChange{Add: &a})
-	b.log.Submit(&store.Tx{Readers: changes, Must: true, Done: func(err error) {
-		if err == nil {
-			b.reload()
-			b.recorded(a.Store)
-		}
-		done(err)
-	}})
-}
-
 // NameReader records durably that a reader's store belongs to another node id now. Its joins and places stay what they are. It does not wait for the
 // disk; done is called with the outcome, by the goroutine that writes.
 func (b *Outbox) NameReader(id store.ID, node string, done func(error)) {

@@ -34,6 +34,7 @@ type stream struct {
 	fresh    bool // the connection, or the reader's run, is new: back-offs are void
 	up       bool
 	statuses []*wire.Status
+	after    []func()      // to be called behind them
 	leaked   []store.Batch // of a planted bug
 	denials  []denial
 	listed   []Suspension // what is suspended, for others
@@ -84,7 +85,7 @@ func (s *stream) retarget(t Target) {
 func (s *stream) retire(now, patience time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.changed || s.target.Online && len(s.target.Ready) > 0 || now-s.since < patience {
+	if s.changed || len(s.after) > 0 || s.target.Online && len(s.target.Ready) > 0 || now-s.since < patience {
 		return false
 	}
 	close(s.gone)
@@ -165,8 +166,8 @@ func (s *stream) rest() time.Duration {
 // absorb takes in what others left.
 func (s *stream) absorb() {
 	s.mu.Lock()
-	changed, fresh, up, target, statuses, denials := s.changed, s.fresh, s.up, s.target, s.statuses, s.denials
-	s.changed, s.fresh, s.statuses, s.denials = false, false, nil, nil
+	changed, fresh, up, target, statuses, denials, after := s.changed, s.fresh, s.up, s.target, s.statuses, s.denials, s.after
+	s.changed, s.fresh, s.statuses, s.denials, s.after = false, false, nil, nil, nil
 	s.mu.Unlock()
 	if changed {
 		if fresh {
@@ -182,6 +183,9 @@ func (s *stream) absorb() {
 	}
 	for _, st := range statuses {
 		s.take(st)
+	}
+	for _, f := range after {
+		f()
 	}
 	s.pardon()
 }
