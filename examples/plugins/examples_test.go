@@ -1,4 +1,4 @@
-// Package plugins_test builds every example of a plugin that has a plugin.yaml, runs its test cases, and checks the configuration beside it.
+// Package plugins_test builds every example of a plugin that has a plugin.yaml, runs its test cases, checks the configuration beside it, and runs a router with it.
 package plugins_test
 
 import (
@@ -49,10 +49,15 @@ func passes(t *testing.T, name string) {
 	}
 	played(t, dir)
 	checked(t, dir)
+	c, ok := trials[name]
+	if !ok {
+		t.Fatalf("nothing is sent to %s in a router", name)
+	}
+	tried(t, dir, c)
 }
 
 // played builds a plugin's folder and runs its test cases.
-func played(t *testing.T, dir string) {
+func played(t *testing.T, dir string) *author.Manifest {
 	m, err := author.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +86,7 @@ func played(t *testing.T, dir string) {
 	if err := suite.Test(t.Context(), plugin, t.TempDir(), &out); err != nil {
 		t.Errorf("%v\n%s", err, &out)
 	}
+	return m
 }
 
 // checked loads the configuration as `rmds-router check` in the folder would: files in it are named from there.

@@ -40,7 +40,9 @@ func TestSameExamplesInEveryLanguage(t *testing.T) {
 				if err := os.CopyFS(filepath.Join(to, language), os.DirFS(filepath.Join(from, language))); err != nil {
 					t.Fatal(err)
 				}
-				played(t, filepath.Join(to, language))
+				dir := filepath.Join(to, language)
+				configured(t, dir, example, played(t, dir))
+				tried(t, dir, trials[example])
 			})
 		}
 	}
