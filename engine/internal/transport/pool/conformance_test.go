@@ -34,9 +34,12 @@ func (p *part) Start(h transport.Handler) error {
 func (p *part) Receive(subject string, data []byte) { p.handler.Receive(subject, data) }
 
 func (p *part) Event(e transport.Event) {
+	if e.Kind == transport.Connected { // before anybody hears of it: Down has to wait for its end
+		p.up.Store(true)
+	}
 	p.handler.Event(e)
-	if e.Kind == transport.Connected || e.Kind == transport.Disconnected {
-		p.up.Store(e.Kind == transport.Connected)
+	if e.Kind == transport.Disconnected {
+		p.up.Store(false)
 	}
 }
 
