@@ -258,9 +258,14 @@ func TestSubscriptionOverrun(t *testing.T) {
 	}
 	alice := open(t, testConfig(t, dir, "alice", port))
 	chat := alice.Join("chat", rmds.WriteOnly)
-	sendAll(t, chat, numbered(1, 500))
-	eventually(t, "alice has sent more than bob's queue holds", func() bool { return alice.Mgmt.Statistic()["sent_frames"] > 20 })
-	close(g.open)
+	release := sync.OnceFunc(func() { close(g.open) })
+	defer release() // else a failure would wait for bob's end
+	for n := 1; n <= 25; n++ { // each in a frame of its own; together they would fit into one
+		sendAll(t, chat, numbered(n, n))
+		eventually(t, "alice has sent it", func() bool { return alice.Mgmt.Statistic()["sent_frames"] >= int64(n) })
+	}
+	sendAll(t, chat, numbered(26, 500))
+	release()
 	expect(t, "bob", c, numbered(1, 500))
 	balanced(t, alice, 500)
 	if n := bob.Mgmt.Statistic()["overruns"]; n == 0 {
