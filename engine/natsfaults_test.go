@@ -259,7 +259,7 @@ func TestSubscriptionOverrun(t *testing.T) {
 	alice := open(t, testConfig(t, dir, "alice", port))
 	chat := alice.Join("chat", rmds.WriteOnly)
 	release := sync.OnceFunc(func() { close(g.open) })
-	defer release() // else a failure would wait for bob's end
+	defer release()            // else a failure would wait for bob's end
 	for n := 1; n <= 25; n++ { // each in a frame of its own; together they would fit into one
 		sendAll(t, chat, numbered(n, n))
 		eventually(t, "alice has sent it", func() bool { return alice.Mgmt.Statistic()["sent_frames"] >= int64(n) })

@@ -1,18 +1,21 @@
 package engine_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	rmds "github.com/getevo/rmds-router/engine"
 )
 
-// TestTheProgramOfTheDocs runs the API's introductory program as it stands, and a second node that sees what it does.
+// TestTheProgramOfTheDocs runs the API's introductory program as it stands, but for the server's port, which others may use, and a second node
+// that sees what it does.
 func TestTheProgramOfTheDocs(t *testing.T) {
 	t.Chdir(t.TempDir())
-	startNATS(t, 4222)
+	port := freePort(t)
+	startNATS(t, port)
 	other := &collector{}
-	c := testConfig(t, t.TempDir(), "node-4", 4222)
+	c := testConfig(t, t.TempDir(), "node-4", port)
 	fourth := open(t, c)
 	if err := fourth.Join("my-channel", rmds.ReadOnly).OnMessage(other.handle); err != nil {
 		t.Fatal(err)
@@ -22,7 +25,7 @@ func TestTheProgramOfTheDocs(t *testing.T) {
 	program := func() {
 		config := rmds.DefaultConfig()
 		config.NodeID = "node-1"
-		config.NATSServers = []string{"nats://localhost:4222"}
+		config.NATSServers = []string{fmt.Sprintf("nats://localhost:%d", port)}
 		connection, e := rmds.New(config)
 		if e != nil {
 			t.Fatal(e)
