@@ -20,8 +20,31 @@ type DamagedBatch struct {
 	Size        int // bytes that are kept of it: all, or none, when there was no room for them or newer ones have taken it
 }
 
-// DamagedBatches lists what came damaged, in the order in which it was given up, at most the newest 64. What is damaged in this node's own log is
-// not among it: its readers are told, and so is the log of the program.
+// QuarantinedBatch is a run of messages of this node's own log that cannot be read back as they were written. Readers that were not past them are told
+// that they are corrupt. The batch stays in the database for people to look at.
+type QuarantinedBatch struct {
+	Channel string // empty: that cannot be read either
+	First   uint64 // its first sequence
+	Last    uint64 // its last; 0: that cannot be read either
+	At      time.Time
+	Cause   string
+}
+
+// QuarantinedBatches lists what is damaged in this node's own log, as far as anybody came upon it, by sequence.
+func (c *Connection) QuarantinedBatches() ([]QuarantinedBatch, error) {
+	rows, err := c.node.Store().Quarantine()
+	if err != nil {
+		return nil, publicError(err)
+	}
+	list := make([]QuarantinedBatch, len(rows))
+	for i, q := range rows {
+		list[i] = QuarantinedBatch{Channel: q.Channel, First: q.First, Last: q.Last, At: time.UnixMilli(q.Found), Cause: q.Cause}
+	}
+	return list, nil
+}
+
+// DamagedBatches lists what came damaged, in the order in which it was given up, at most the newest 64. What is damaged in this node's own log,
+// QuarantinedBatches lists.
 func (c *Connection) DamagedBatches() ([]DamagedBatch, error) {
 	rows, err := c.node.Store().BadBatches()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,7 +60,7 @@ func scripts(t *testing.T) testscript.Params {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "handled": handled, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed, "probe": probe, "crowd": crowd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "handled": handled, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed, "probe": probe, "crowd": crowd, "noise": noise, "flip": flip},
 	}
 }
 
@@ -181,14 +182,38 @@ func probe(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// crowd sends on a channel until the storage has no room even for a small message, and leaves noise.bin behind, which is a large one.
+// noise makes a file of so many bytes that no compression makes smaller.
+func noise(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(rand.Uint32())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+}
+
+// flip changes a bit of a database in the midst of what it stores of a file.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	database, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	stored, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	for from := len(stored) / 2; from+4000 <= len(stored); from += 4000 { // some of these parts is not divided between two pages
+		if at := bytes.Index(database, stored[from:from+4000]); at >= 0 {
+			database[at+2000] ^= 1
+			ts.Check(os.WriteFile(ts.MkAbs(args[0]), database, 0o600))
+			return
+		}
+	}
+	ts.Fatalf("%s does not hold %s", args[0], args[1])
+}
+
+// crowd sends what a file holds, and then a little of it, on a channel until the storage has no room even for that.
 func crowd(ts *testscript.TestScript, _ bool, args []string) {
 	client := admin.NewClient(ts.Getenv("RMDS_HTTP"))
-	noise := make([]byte, 100_000)
-	for i := range noise {
-		noise[i] = byte(rand.Uint32())
-	}
-	ts.Check(os.WriteFile(ts.MkAbs("noise.bin"), noise, 0o600))
+	noise, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
 	for _, size := range []int{len(noise), 2000} {
 		var err error
 		for i := 0; err == nil; i++ {

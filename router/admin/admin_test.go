@@ -34,6 +34,7 @@ type fakeRouter struct {
 	busy    string // a letter that cannot be redriven or dropped
 	gone    []string
 	queues  []Queue
+	damaged []DamagedBatch
 	pending []Event
 }
 
@@ -153,6 +154,8 @@ func (f *fakeRouter) Journal(channel string, q JournalQuery) ([]Event, bool, err
 	to := min(from+q.Limit, len(f.pending))
 	return f.pending[from:to], to < len(f.pending), nil
 }
+
+func (f *fakeRouter) DamagedBatches() ([]DamagedBatch, error) { return f.damaged, f.err }
 
 func (f *fakeRouter) Queues() []Queue { return f.queues }
 

@@ -109,6 +109,7 @@ func Handler(router Router, o Options) http.Handler {
 	mux.HandleFunc("GET /api/v1/dead-letters/{id}", a.deadLetter)
 	mux.HandleFunc("POST /api/v1/dead-letters/redrive", a.redrive)
 	mux.HandleFunc("POST /api/v1/dead-letters/drop", a.drop)
+	mux.HandleFunc("GET /api/v1/damaged-batches", a.damaged)
 	mux.HandleFunc("GET /api/v1/queues", a.queues)
 	mux.HandleFunc("GET /api/v1/queues/{channel}/messages", a.pending)
 	mux.HandleFunc("GET /api/v1/plugins", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, a.router.Status().Plugins) })

@@ -32,6 +32,8 @@ type Router interface {
 	Redrive(ctx context.Context, id string) error
 	// DropDeadLetter deletes one for good.
 	DropDeadLetter(id string) error
+	// DamagedBatches lists what is damaged, in this node's own log and as it came.
+	DamagedBatches() ([]DamagedBatch, error)
 	// Queues lists what waits for readers. Pending lists messages of one queue with sequences above after.
 	Queues() []Queue
 	Pending(channel, reader string, after uint64, limit int) ([]Event, error)

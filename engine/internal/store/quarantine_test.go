@@ -76,7 +76,37 @@ func TestDamagedBatchesAreKept(t *testing.T) {
 	if len(found) != 2 {
 		t.Errorf("found damage at %v", found)
 	}
+	if list, err := s.Quarantine(); err != nil || len(list) != 2 || list[0].Channel != "a" || list[0].First != 5 || list[0].Last != 6 || list[1].First != 17 || list[1].Last != 18 || list[0].Cause == "" || list[0].Found == 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
 	if rows, err := pragma(s.w.raw, "SELECT count(*) FROM batches WHERE first_seq IN (SELECT first_seq FROM quarantine)"); rows != 2 || err != nil {
 		t.Errorf("%d damaged batches are kept, %v", rows, err)
+	}
+}
+
+// TestADamagedPageHidesNoBatch flips a bit in a page that holds the batches themselves: what of it is known without that page is told.
+func TestADamagedPageHidesNoBatch(t *testing.T) {
+	d := crashvfs.New(1)
+	defer d.Close()
+	o := onDisk(d)
+	o.TailBytes, o.BatchBytes = 1, 1
+	s := mustOpen(t, o)
+	change(t, s, add(id(1), "n", 1, StartHead))
+	send(t, s, Segment{Channel: "other", Count: 1, Body: []byte("x")})
+	for i := range 10 {
+		send(t, s, Segment{Channel: "a", Count: 3, Body: bytes.Repeat([]byte{byte('k' + i)}, 9000)})
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, d, 'p')
+	s = mustOpen(t, o)
+	do(t, s, Tx{Must: true, Damaged: []Damage{{First: 17, Cause: "a bad page"}}})
+	list, err := s.Quarantine()
+	if err != nil || len(list) != 1 || list[0].Channel != "a" || list[0].First != 17 || list[0].Cause != "a bad page" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if list[0].Last != 0 {
+		t.Errorf("the page can be read: %+v", list[0])
 	}
 }

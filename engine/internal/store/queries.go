@@ -32,6 +32,9 @@ const (
 	qOldest
 	qDrop
 	qQuarantine
+	qQuarantined
+	qEndOf
+	qChannelHas
 	qExpired
 	qReaders
 	qSetReader
@@ -120,12 +123,16 @@ var queries = [queryCount]string{
 		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	qRead: "SELECT " + batchColumns + ", length(b.blob), CASE WHEN length(b.blob) > ?3 THEN x'' ELSE b.blob END FROM batches b WHERE b.channel = ?1 AND b.last_seq > ?2 AND b.first_seq >=" +
 		" coalesce((SELECT first_seq FROM batches WHERE channel = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1), 0) ORDER BY b.first_seq",
-	qHeadAt:     "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
-	qHeadAfter:  "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq > ? ORDER BY b.first_seq LIMIT 1",
-	qFindHead:   "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel WHERE b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
-	qBlob:       "SELECT blob FROM batches WHERE first_seq = ?",
-	qOldest:     "SELECT first_seq, last_seq, before, stored, length(blob) FROM batches WHERE channel = ? AND first_seq NOT IN (SELECT first_seq FROM quarantine) ORDER BY first_seq LIMIT ?",
-	qDrop:       "DELETE FROM batches WHERE first_seq = ?",
+	qHeadAt:      "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
+	qHeadAfter:   "SELECT " + batchColumns + " FROM batches b WHERE b.channel = ? AND b.first_seq > ? ORDER BY b.first_seq LIMIT 1",
+	qFindHead:    "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel WHERE b.first_seq <= ? ORDER BY b.first_seq DESC LIMIT 1",
+	qBlob:        "SELECT blob FROM batches WHERE first_seq = ?",
+	qOldest:      "SELECT first_seq, last_seq, before, stored, length(blob) FROM batches WHERE channel = ? AND first_seq NOT IN (SELECT first_seq FROM quarantine) ORDER BY first_seq LIMIT ?",
+	qDrop:        "DELETE FROM batches WHERE first_seq = ?",
+	qQuarantined: "SELECT first_seq, found, cause FROM quarantine ORDER BY first_seq",
+	qEndOf:       "SELECT last_seq FROM batches WHERE first_seq = ?",
+	// The index alone answers it: of a page that is damaged nothing is read.
+	qChannelHas: "SELECT 1 FROM batches INDEXED BY batches_channel WHERE channel = ? AND first_seq = ?",
 	qQuarantine: "INSERT OR IGNORE INTO quarantine(first_seq, found, cause) VALUES(?, ?, ?)",
 	qExpired: "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel" +
 		" WHERE b.latest > 0 AND b.latest > ? AND b.latest <= ? ORDER BY b.latest, b.first_seq LIMIT ?",
