@@ -18,6 +18,8 @@ type stage struct {
 	gate *gate
 	// refused says why the latest attempt to reload failed; nil if it did not.
 	refused atomic.Pointer[string]
+	// refusals is how many reloads failed.
+	refusals atomic.Int64
 }
 
 // gate orders what one stateful plugin does. Whoever holds it may call the plugin as often as one message needs, and lets go once

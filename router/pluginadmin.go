@@ -39,6 +39,7 @@ func (r *Router) ReloadPlugin(ctx context.Context, plugin string) (admin.Reloade
 	if err != nil {
 		text := err.Error()
 		s.refused.Store(&text)
+		s.refusals.Add(1)
 		return admin.Reloaded{}, fmt.Errorf("%w: %w", admin.ErrReload, err)
 	}
 	s.refused.Store(nil)

@@ -75,7 +75,7 @@ func (r *Router) Status() admin.Status {
 
 func pluginStatus(s *stage) admin.Plugin {
 	stats, edition := s.Stats(), s.Edition()
-	p := admin.Plugin{Name: s.Name(), Edition: edition.Number, SHA256: edition.SHA256, Serves: s.Kind().String(), File: s.config.File, State: s.state(), Calls: int64(stats.Calls), Faults: int64(stats.Faults), Custom: stats.Custom, Verdicts: map[string]int64{
+	p := admin.Plugin{Name: s.Name(), Edition: edition.Number, SHA256: edition.SHA256, Serves: s.Kind().String(), File: s.config.File, State: s.state(), Calls: int64(stats.Calls), Faults: int64(stats.Faults), Refused: s.refusals.Load(), Custom: stats.Custom, Verdicts: map[string]int64{
 		plugins.Pass.String(): int64(stats.Passed), plugins.Drop.String(): int64(stats.Dropped), plugins.Retry.String(): int64(stats.Retried), plugins.Dead.String(): int64(stats.Dead),
 	}}
 	faults, _ := s.Suspended()

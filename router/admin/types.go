@@ -159,6 +159,7 @@ type Plugin struct {
 	Suspended bool             `json:"suspended,omitempty"`
 	Calls     int64            `json:"calls"`
 	Faults    int64            `json:"faults"`
+	Refused   int64            `json:"refused"` // reloads that failed, and left the version before at work
 	Verdicts  map[string]int64 `json:"verdicts"`
 	// Custom are the counters that the plugin keeps itself.
 	Custom map[string]int64 `json:"custom"`
