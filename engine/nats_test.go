@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	rmds "github.com/getevo/rmds-router/engine"
+	"github.com/getevo/rmds-router/router/chaos/child"
 )
 
 // patience bounds every wait of these tests. They wait for real processes and sockets, under a race detector, on busy machines.
@@ -35,15 +36,18 @@ func stopNATS(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// freePort returns a port that nobody listens on now.
+// freePort returns a port that nobody listens on now, and that no outgoing connection takes while a server is down.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	text, err := child.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	address, err := net.ResolveTCPAddr("tcp", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address.Port
 }
 
 func testConfig(t *testing.T, dir, id string, port int) *rmds.Config {

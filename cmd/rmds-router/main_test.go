@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/getevo/rmds-router/router/admin"
+	"github.com/getevo/rmds-router/router/chaos/child"
 )
 
 func TestMain(m *testing.M) {
@@ -47,7 +47,7 @@ func scripts(t *testing.T) testscript.Params {
 	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
 			for _, name := range []string{"RMDS_HTTP", "NATS"} {
-				address, err := freeAddress()
+				address, err := child.FreeAddress()
 				if err != nil {
 					return err
 				}
@@ -62,14 +62,6 @@ func scripts(t *testing.T) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "terminate": terminate, "newer": newer, "holds": holds, "letters": letters, "handled": handled, "journaled": journaled, "exits1": exits(exitFailure), "exits2": exits(exitUsage), "oneline": oneLine, "listed": listed, "probe": probe, "crowd": crowd, "noise": noise, "flip": flip},
 	}
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // await waits until the router at $RMDS_HTTP answers.

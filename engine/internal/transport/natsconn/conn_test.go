@@ -12,6 +12,7 @@ import (
 
 	"github.com/getevo/rmds-router/engine/internal/transport"
 	"github.com/getevo/rmds-router/engine/internal/transport/transporttest"
+	"github.com/getevo/rmds-router/router/chaos/child"
 )
 
 // network is a NATS server that keeps its port over restarts.
@@ -23,14 +24,15 @@ type network struct {
 }
 
 func newNetwork(t *testing.T) *network {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	text, err := child.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &network{t: t, port: l.Addr().(*net.TCPAddr).Port, password: "guest"}
-	if err := l.Close(); err != nil {
+	address, err := net.ResolveTCPAddr("tcp", text)
+	if err != nil {
 		t.Fatal(err)
 	}
+	n := &network{t: t, port: address.Port, password: "guest"}
 	t.Cleanup(n.Down)
 	return n
 }
