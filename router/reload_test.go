@@ -103,3 +103,66 @@ func TestAKeyChangedByHand(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 }
+
+// TestReloadsUnderLoadKeepTheOrder replaces a filter that stands on both ways, with four instances, again and again while numbers go through it: all come out, once, in order.
+func TestReloadsUnderLoadKeepTheOrder(t *testing.T) {
+	f := newFolder(t)
+	module, err := os.ReadFile("../plugins/testdata/empty.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := func(i int) { // the same with a custom section of its own
+		next := f.file("f.wasm.next")
+		if err := errors.Join(os.WriteFile(next, append(module[:len(module):len(module)], 0, 3, 1, 'v', byte(i)), 0o600), os.Rename(next, f.file("f.wasm"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version(0)
+	r := f.start(`
+delivery: {retry_interval: 5ms, max_retry_attempts: 1000}
+plugins: [{name: f, file: DIR/f.wasm, pool: 4, limits: {timeout: 10s}}]
+channels: [{name: in, own: true, outbound: [f], inbound: [f], consumer: out}]
+outputs: [{name: out, type: file, path: DIR/out.txt}]
+`)
+	const reloads = 40
+	stop := make(chan struct{})
+	count := make(chan int)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				count <- n
+				return
+			default:
+			}
+			if err := trySend(t, r, "in", fmt.Sprint(n)); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for i := range reloads {
+		version(i + 1)
+		if _, err := r.ReloadPlugin(t.Context(), "f"); err != nil {
+			t.Error(err)
+		}
+		before := r.Status().Plugins[0].Calls
+		eventually(t, func() (bool, string) { // each version serves some
+			return r.Status().Plugins[0].Calls > before+2, fmt.Sprint(before)
+		})
+	}
+	close(stop)
+	sent := <-count
+	account(t, r, "in", int64(sent))
+	if p := r.Status().Plugins[0]; p.Edition != reloads+1 || p.Calls != 2*int64(sent) || p.Faults != 0 {
+		t.Errorf("%+v, %d sent", p, sent)
+	}
+	lines := strings.Split(strings.TrimSpace(f.read("out.txt")), "\n")
+	if len(lines) != sent {
+		t.Errorf("%d of %d came out", len(lines), sent)
+	}
+	for i, line := range lines {
+		if line != fmt.Sprint(i) {
+			t.Fatalf("line %d is %q", i, line)
+		}
+	}
+}
