@@ -17,7 +17,7 @@ FUZZTIME  ?= 1m
 BENCHARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build plugins test check demo bench fuzz soak lint tools clean
+.PHONY: help build plugins test check demo bench fuzz soak planted lint tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ fuzz: ## run every fuzz target for FUZZTIME (1m)
 
 soak: tools ## run the long tests in rounds for SOAK (8) hours, and print what was done so far
 	scripts/soak.sh $(SOAK)
+
+planted: ## let the simulation find every planted bug, and write the table of docs/guarantees.md anew
+	scripts/planted.sh
 
 lint: ## run golangci-lint, at the version that tools/go.mod pins
 	go tool -modfile=tools/go.mod golangci-lint run ./...

@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkPrune tells what a lone sender of 128-byte messages waits for each commit: undisturbed, and while a million messages
-// that were delivered before are pruned. An operation is the pruning of the million.
+// that were delivered before are pruned. An operation is the pruning of the million. It fails when one commit in a hundred takes longer than it may.
 //
 //	CGO_ENABLED=0 go test ./engine/internal/store -run '^$' -bench Prune -benchtime 1x
 func BenchmarkPrune(b *testing.B) {
@@ -19,6 +19,28 @@ func BenchmarkPrune(b *testing.B) {
 				pruneMillion(b, each)
 			}
 		})
+	}
+}
+
+// What one commit in a hundred may take at most.
+const (
+	mostAlone   = 5 * time.Millisecond
+	mostPruning = 50 * time.Millisecond
+)
+
+// tooBusy is how many times slower than it may be a commit alone may be before the machine is no place to measure.
+const tooBusy = 4
+
+// judge fails the benchmark when commits wait for the pruning longer than they may. On a machine that is busy, which commits alone show, they may wait longer
+// by the same factor.
+func judge(b *testing.B, alone, beside time.Duration) {
+	b.Helper()
+	slow := max(float64(alone)/float64(mostAlone), 1)
+	if slow > tooBusy {
+		b.Errorf("p99 of commits alone is %v, far above %v: the machine, or its disk, is busy with something else", alone, mostAlone)
+	}
+	if most := time.Duration(float64(mostPruning) * slow); beside > most {
+		b.Errorf("p99 of commits beside the pruning is %v, above %v; alone it is %v", beside, most, alone)
 	}
 }
 
@@ -54,6 +76,7 @@ func pruneMillion(b *testing.B, each int) {
 		}
 	}
 	b.ReportMetric(float64(len(beside)), "commits-beside")
+	judge(b, alone[(len(alone)-1)*99/100], beside[(len(beside)-1)*99/100])
 	if h, _ := s.Head("old"); h.Floor < million {
 		b.Fatalf("pruned up to %d", h.Floor)
 	}
