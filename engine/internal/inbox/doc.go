@@ -53,6 +53,10 @@ type Options struct {
 	Deaf func(channel string) string
 	// Ended tells whether a join is one of this node's that is over.
 	Ended func(channel string, join uint64) bool
+	// Prove returns what proves that a join to a sender's channel was this node's; the sender keeps it.
+	Prove func(sender store.ID, channel string, join uint64) store.ID
+	// Rejoin is told of a join that was this node's, and is newer than the one that it knows of. It must not block.
+	Rejoin func(channel string, join uint64)
 	// Batches are the batch versions that can be read.
 	Batches wire.Versions
 	// OwnerOf tells the node that a store belongs to, as far as is known.

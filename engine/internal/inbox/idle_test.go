@@ -96,6 +96,7 @@ func newFakes(t *testing.T) *fakes {
 		},
 		Ask:     func() {},
 		Deaf:    func(string) string { return "" },
+		Prove:   func(store.ID, string, uint64) store.ID { return store.ID{} },
 		Ended:   func(string, uint64) bool { return false },
 		Batches: wire.KnownVersions(),
 		OwnerOf: func(id store.ID) (string, bool) { return fakeName(int(binary.BigEndian.Uint64(id[8:]))), true },

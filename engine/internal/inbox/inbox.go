@@ -96,6 +96,23 @@ func (b *Inbox) Attach(name string, join, own uint64, c Consumer, journal bool) 
 	return nil
 }
 
+// Rejoin makes a channel's join another one, with the same consumer. What is queued of the join before is dropped.
+func (b *Inbox) Rejoin(name string, join uint64) {
+	b.mu.Lock()
+	old := b.channels[name]
+	if old == nil {
+		b.mu.Unlock()
+		return
+	}
+	now := &channel{name: name, join: join, own: old.own, consumer: old.consumer, journal: old.journal, turns: old.turns}
+	now.writes.Store(old.writes.Load())
+	b.channels[name] = now
+	b.mu.Unlock()
+	for _, l := range b.all() {
+		l.forget(name)
+	}
+}
+
 // Detach takes a channel out: its join ended. What is queued of it is dropped.
 func (b *Inbox) Detach(name string) {
 	b.mu.Lock()

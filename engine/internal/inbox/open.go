@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"crypto/hmac"
 	"fmt"
 	"slices"
 
@@ -158,6 +159,10 @@ func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 	case c.Join < ch.joinTo(l.key.sender, l.box.log.ID()):
 		s.State = wire.Left
 		return s
+	case l.forgotten(c, ch):
+		s.State = wire.Blocked // until the join is on record
+		l.box.opt.Rejoin(c.Name, c.Join)
+		return s
 	case c.Join != ch.joinTo(l.key.sender, l.box.log.ID()):
 		s.State = wire.Refused
 		l.ban(c.Name, &refusal{reason: fmt.Sprintf("join %d is not one of this node's", c.Join)})
@@ -177,6 +182,7 @@ func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 		l.load(c.Name, c.Join)
 	}
 	p := l.progress[c.Name]
+	s.Proof = l.box.opt.Prove(l.key.sender, c.Name, c.Join)
 	s.Committed = p.reported()
 	s.Totals = p.committedTotals
 	if place, ok := l.machine.Place(c.Name); ok {
@@ -184,6 +190,16 @@ func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 		s.Piece = place.Piece
 	}
 	return s
+}
+
+// forgotten tells whether a join was this node's, later than the one that it knows of: its database is a copy of before. What a sender says of it counts
+// only with the proof that this node gave it.
+func (l *receiver) forgotten(c wire.OpenChannel, ch *channel) bool {
+	if c.Join <= ch.join || l.key.sender == l.box.log.ID() {
+		return false
+	}
+	proof := l.box.opt.Prove(l.key.sender, c.Name, c.Join)
+	return hmac.Equal(proof[:], c.Proof[:])
 }
 
 // load takes a join's durable place; l.mu is held.

@@ -148,7 +148,7 @@ func (n *Node) reconcileAll() {
 func (n *Node) reconcile(p *membership.Peer) {
 	n.mu.Lock()
 	id, node := p.Store, p.Node
-	t := outbox.Target{Node: node, Store: id, Run: p.Run, Online: p.Online && !n.quiet(), Batches: p.Batches, Ready: map[string]uint64{}}
+	t := outbox.Target{Node: node, Store: id, Run: p.Run, Online: p.Online && !n.quiet(), Batches: p.Batches, Ready: map[string]uint64{}, Behind: map[string]uint64{}}
 	left := append([]wire.OpenChannel(nil), p.Left...)
 	var adds []store.AddReader
 	for _, j := range n.joins {
@@ -166,6 +166,14 @@ func (n *Node) reconcile(p *membership.Peer) {
 		n.leave(id, r.Channel, r.Join)
 	}
 	for _, a := range adds {
+		if newer, ok := n.out.Newer(id, a.Channel, a.Join); ok { // its database is an older copy: the open of its newer join tells it
+			if _, ready := t.Ready[a.Channel]; ready {
+				t.Ready[a.Channel], t.Behind[a.Channel] = newer.Join, a.Join
+			}
+			n.limiter.warn(n.log.With().Str("node", node).Str("channel", a.Channel).Uint64("join", a.Join).Uint64("newer", newer.Join).Logger(), "behind "+node+" "+a.Channel,
+				"a reader announces an older join than it had: was its database restored from a copy?")
+			continue
+		}
 		n.admit(a)
 	}
 	n.out.SetTarget(t)

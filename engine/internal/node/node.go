@@ -43,6 +43,7 @@ type Node struct {
 	view      *membership.View
 	joins     map[string]*Join
 	admitting map[store.AddReader]bool // being put on record
+	rejoining map[string]bool          // channels whose later join is being put on record
 	denials   map[string]*denial       // by subject
 	closed    bool
 	claim     claim
@@ -85,7 +86,7 @@ type counters struct {
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, patterns: map[string]bool{}, denials: map[string]*denial{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), ailing: make(chan struct{}, 1)}
+	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, rejoining: map[string]bool{}, patterns: map[string]bool{}, denials: map[string]*denial{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), ailing: make(chan struct{}, 1)}
 	if n.opt.Wall == nil {
 		n.opt.Wall = time.Now
 	}
@@ -141,7 +142,7 @@ func Open(o Options) (*Node, error) {
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent, Batches: o.Batches, Suspension: o.RetryInterval},
 		n.store, pub, n.keeps, func() int64 { return n.opt.Wall().UnixMilli() })
 	n.in = inbox.New(inbox.Options{Node: n.id, Subjects: o.Subjects, RetryInterval: o.RetryInterval, MaxAttempts: o.MaxAttempts, Parallel: o.Parallel,
-		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, Deaf: n.deaf, Ended: n.ended, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil, Batches: o.Batches}, n.store, pub)
+		MaxBytes: 2*o.MaxBytes + 1<<20, MaxQueued: max(maxQueued, 4*o.MaxBytes), MaxLarge: o.MaxMessageSize + 1<<20, MaxBatch: o.MaxMessageSize + 1<<20, Writer: n.writes, Member: n.member, Ask: n.askSoon, Deaf: n.deaf, Ended: n.ended, Prove: n.store.Prove, Rejoin: n.rejoin, OwnerOf: n.ownerOf, Event: n.inboxEvent, Observed: o.Observe != nil, Batches: o.Batches}, n.store, pub)
 	if err := n.connect(); err != nil {
 		n.Abort()
 		return nil, err

@@ -274,8 +274,31 @@ func (l *ledger) takeDirty() []store.ReaderChange {
 	return changes
 }
 
+// prove keeps what a reader gave to prove its join to itself.
+func (l *ledger) prove(k readerKey, proof store.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.rows[k]; r != nil && !r.Ended && !l.ending[k] && proof != (store.ID{}) && r.Proof != proof {
+		r.Proof = proof
+		l.dirty[k] = l.dirty[k] // due, whatever else is
+		poke(l.moved)
+	}
+}
+
+// newer is the active join of a store to a channel whose number is above the one named.
+func (l *ledger) newer(id store.ID, channel string, join uint64) (store.Reader, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, r := range l.rows {
+		if k.store == id && k.channel == channel && k.join > join && !r.Ended && !l.ending[k] {
+			return *r, true
+		}
+	}
+	return store.Reader{}, false
+}
+
 func moved(r *store.Reader, opens bool) store.ReaderChange {
-	return store.ReaderChange{Move: &store.MoveReader{Store: r.Store, Channel: r.Channel, Join: r.Join, Position: r.Position, Totals: r.Totals, Opens: opens}}
+	return store.ReaderChange{Move: &store.MoveReader{Store: r.Store, Channel: r.Channel, Join: r.Join, Position: r.Position, Totals: r.Totals, Proof: r.Proof, Opens: opens}}
 }
 
 // reader returns a copy of one row.

@@ -143,6 +143,7 @@ func (s *stream) resolve(c wire.StatusChannel) lane.Start {
 		}
 		s.event(PositionLost, c.Name, fmt.Sprintf("the reader is at %d, behind the %d on record here; it gets what is between again", committed.Seq, before.Position))
 	}
+	s.box.ledger.prove(s.key3(c.Name), c.Proof)
 	switch beyond, err := s.box.ledger.move(s.key3(c.Name), committed.Seq, totals(c.Totals), true); {
 	case err != nil:
 		s.event(ReadFailed, c.Name, err.Error())

@@ -213,7 +213,7 @@ func (s *stream) channels() []wire.OpenChannel {
 			continue
 		}
 		if r, ok := s.box.ledger.reader(readerKey{s.key.reader, name, join}); ok && !r.Ended {
-			list = append(list, wire.OpenChannel{Name: name, Join: join})
+			list = append(list, wire.OpenChannel{Name: name, Join: join, Proof: r.Proof})
 		}
 	}
 	return list

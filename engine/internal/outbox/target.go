@@ -16,12 +16,13 @@ type Target struct {
 	Online bool
 	Local  bool              // this node itself: reached without the network
 	Ready  map[string]uint64 // channel: join
+	Behind map[string]uint64 // of those: channels of which it announces an older join than it had, and which
 
 	Batches wire.Versions // that it reads
 }
 
 func (t *Target) same(u *Target) bool {
-	return t.Node == u.Node && t.Run == u.Run && t.Online == u.Online && t.Batches == u.Batches && maps.Equal(t.Ready, u.Ready)
+	return t.Node == u.Node && t.Run == u.Run && t.Online == u.Online && t.Batches == u.Batches && maps.Equal(t.Ready, u.Ready) && maps.Equal(t.Behind, u.Behind)
 }
 
 // SetTarget takes the newest word on a reader node. Joins that are not recorded (see AddReader) are left out until they are.

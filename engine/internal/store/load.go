@@ -13,6 +13,7 @@ func (s *Store) loadMeta() error {
 	var engine int64
 	if err := s.w.each(qMeta, func(st *sqlite3.Stmt) bool {
 		s.id, node, engine, s.clean, found = columnID(st, 0), st.ColumnText(1), st.ColumnInt64(3), st.ColumnBool(4), true
+		s.secret = columnID(st, 5)
 		return false
 	}); err != nil {
 		return err
@@ -90,7 +91,7 @@ func (s *Store) loadReaders() error {
 	if err := s.w.each(qReaders, func(st *sqlite3.Stmt) bool {
 		r := Reader{Store: columnID(st, 0), Channel: st.ColumnText(1), Join: columnUint(st, 2), Node: st.ColumnText(3),
 			Start: columnUint(st, 4), Position: columnUint(st, 5), StartTotal: columnUint(st, 6), Done: columnUint(st, 7),
-			EndTotal: columnUint(st, 8), Removed: columnUint(st, 9), Ended: st.ColumnBool(10), Totals: columnTotals(st, 11), Replaced: st.ColumnBool(18), Beyond: st.ColumnInt64(19)}
+			EndTotal: columnUint(st, 8), Removed: columnUint(st, 9), Ended: st.ColumnBool(10), Totals: columnTotals(st, 11), Replaced: st.ColumnBool(18), Beyond: st.ColumnInt64(19), Proof: columnID(st, 20)}
 		s.world.readers[readerKey{r.Store, r.Channel, r.Join}] = r
 		return true
 	}); err != nil {

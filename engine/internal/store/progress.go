@@ -81,7 +81,7 @@ func (t *txn) writeReaders() error {
 		}
 		n := &r.Totals
 		if err := t.s.w.exec(qSetReader, r.Store, r.Channel, r.Join, r.Node, r.Start, r.Position, r.StartTotal, r.Done, r.EndTotal, r.Removed, r.Ended,
-			n.Handled, n.Dead, n.Expired, n.Purged, n.Overflow, n.Pruned, n.Corrupt, r.Replaced, r.Beyond); err != nil {
+			n.Handled, n.Dead, n.Expired, n.Purged, n.Overflow, n.Pruned, n.Corrupt, r.Replaced, r.Beyond, r.Proof); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ const (
 	qCommit
 	qRollback
 	qNewMeta
+	qNewSecret
 	qMeta
 	qSetClean
 	qTouch
@@ -97,14 +98,15 @@ const (
 )
 
 var queries = [queryCount]string{
-	qBegin:    "BEGIN IMMEDIATE",
-	qCommit:   "COMMIT",
-	qRollback: "ROLLBACK",
-	qNewMeta:  "INSERT INTO meta(id, store, node, created, engine, clean) VALUES(1, ?, ?, ?, 0, 1)",
-	qMeta:     "SELECT store, node, created, engine, clean FROM meta",
-	qSetClean: "UPDATE meta SET clean = ?, engine = ?",
-	qTouch:    "UPDATE meta SET clean = 0, engine = engine + 1",
-	qSetNode:  "UPDATE meta SET node = ?",
+	qBegin:     "BEGIN IMMEDIATE",
+	qCommit:    "COMMIT",
+	qRollback:  "ROLLBACK",
+	qNewMeta:   "INSERT INTO meta(id, store, node, created, engine, clean) VALUES(1, ?, ?, ?, 0, 1)",
+	qNewSecret: "UPDATE meta SET secret = ? WHERE length(secret) = 0",
+	qMeta:      "SELECT store, node, created, engine, clean, secret FROM meta",
+	qSetClean:  "UPDATE meta SET clean = ?, engine = ?",
+	qTouch:     "UPDATE meta SET clean = 0, engine = engine + 1",
+	qSetNode:   "UPDATE meta SET node = ?",
 
 	qChannels:   "SELECT id, name, open_from, open_total, floor, floor_total FROM channels",
 	qNewChannel: "INSERT INTO channels(id, name) VALUES(?, ?)",
@@ -137,9 +139,9 @@ var queries = [queryCount]string{
 	qExpired: "SELECT " + batchColumns + ", c.name FROM batches b JOIN channels c ON c.id = b.channel" +
 		" WHERE b.latest > 0 AND b.latest > ? AND b.latest <= ? ORDER BY b.latest, b.first_seq LIMIT ?",
 
-	qReaders: "SELECT store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ", replaced, beyond FROM readers",
-	qSetReader: "INSERT OR REPLACE INTO readers(store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ", replaced, beyond)" +
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	qReaders: "SELECT store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ", replaced, beyond, proof FROM readers",
+	qSetReader: "INSERT OR REPLACE INTO readers(store, channel, join_no, node, start, position, start_total, done, end_total, removed, ended, " + totalsColumns + ", replaced, beyond, proof)" +
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	qDropReader: "DELETE FROM readers WHERE store = ? AND channel = ? AND join_no = ?",
 	qJoins:      "SELECT channel, number, role, ended FROM joins",
 	qSetJoin:    "INSERT OR REPLACE INTO joins(channel, number, role, ended) VALUES(?, ?, ?, ?)",

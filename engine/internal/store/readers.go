@@ -165,6 +165,9 @@ func (t *txn) moveReader(m *MoveReader) error {
 		return nil
 	}
 	r.Totals = m.Totals
+	if m.Proof != (ID{}) {
+		r.Proof = m.Proof
+	}
 	c := t.d.world.channels[m.Channel] // as committed: a reader cannot be past that
 	var position, upto uint64
 	if c != nil {

@@ -9,7 +9,7 @@ const (
 
 // migrations bring a database from user_version i to i+1. A migration that was released is never changed.
 // docs/log-format.md says what every column means.
-var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced, schemaQuarantine, schemaBadBatches}
+var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced, schemaQuarantine, schemaBadBatches, schemaProofs}
 
 const schema1 = `
 CREATE TABLE meta (
@@ -166,6 +166,12 @@ CREATE TABLE bad_batches (
 );
 `
 
+// schemaProofs lets a reader that was restored from a copy know which later join it really had.
+const schemaProofs = `
+ALTER TABLE meta ADD COLUMN secret BLOB NOT NULL DEFAULT x'';
+ALTER TABLE readers ADD COLUMN proof BLOB NOT NULL DEFAULT x'';
+`
+
 // migrate brings the schema up to date in one transaction and creates the meta row of a new database.
 // It writes nothing to a database that is up to date.
 func (s *Store) migrate(version int) error {
@@ -189,6 +195,9 @@ func (s *Store) migrate(version int) error {
 		if err := s.w.exec(qNewMeta, id, s.opt.NodeID, s.opt.Wall().UnixMilli()); err != nil {
 			return err
 		}
+	}
+	if err := s.w.exec(qNewSecret, s.opt.NewID()); err != nil {
+		return err
 	}
 	return c.Exec("COMMIT")
 }

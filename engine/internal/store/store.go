@@ -9,16 +9,17 @@ import (
 
 // Store is an open database. All its methods are safe for concurrent use; Close and Abort must not be called from a callback.
 type Store struct {
-	opt   Options
-	id    ID
-	run   ID
-	clean bool
-	clock clock
-	world *world
-	tail  *tail
-	files *files
-	w     *conn // the writer's
-	r     *conn // for reading; the writer's where there is no shared memory
+	opt    Options
+	id     ID
+	run    ID
+	clean  bool
+	secret ID // never leaves the database
+	clock  clock
+	world  *world
+	tail   *tail
+	files  *files
+	w      *conn // the writer's
+	r      *conn // for reading; the writer's where there is no shared memory
 
 	// The writer goroutine's own.
 	txn       txn

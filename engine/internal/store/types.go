@@ -76,6 +76,7 @@ type Reader struct {
 	// Replaced, with Ended, means that its node came with another store, which goes on at its place. Nothing counts as removed, and the
 	// join comes back when its store does.
 	Replaced bool
+	Proof    ID // what the reader gave to prove its join to itself (see Store.Prove); zero: nothing yet
 
 	forgotten bool // the row goes with this transaction
 }
@@ -252,6 +253,7 @@ type MoveReader struct {
 	Join     uint64
 	Position uint64
 	Totals   Totals
+	Proof    ID   // see Reader; zero: as it is
 	Opens    bool // it opens a session, or is of what the log has lost: the reader's word counts also where it does not agree with what is on record
 }
 

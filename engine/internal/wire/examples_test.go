@@ -55,7 +55,7 @@ func exampleBatch() []byte { return SealBatch(nil, exampleHead(), exampleSegment
 func exampleOpen() *Open {
 	return &Open{
 		SenderStore: exampleID(0), Session: Session{exampleID(0x10), 4}, ReceiverStore: exampleID(0x20), ReceiverRun: exampleID(0x50),
-		Scope: "chat", EngineNow: 2000, Channels: []OpenChannel{{"chat", 2}, {"x", 300}},
+		Scope: "chat", EngineNow: 2000, Channels: []OpenChannel{{"chat", 2, exampleID(0x70)}, {"x", 300, ID{}}},
 	}
 }
 
@@ -80,7 +80,7 @@ func exampleStatus() *Status {
 		State: Refused, Opened: true, Channel: "x", Reason: "no writer there", Received: 8,
 		Channels: []StatusChannel{{
 			Name: "chat", Join: 2, Committed: []Position{{exampleID(0x10), 280}, {exampleID(0x60), 44}}, Received: Position{exampleID(0x10), 290},
-			Piece: 65536, Totals: Totals{1, 2, 3, 4, 5, 6, 700}, State: OK,
+			Piece: 65536, Totals: Totals{1, 2, 3, 4, 5, 6, 700}, State: OK, Proof: exampleID(0x70),
 		}},
 	}
 }
@@ -88,10 +88,10 @@ func exampleStatus() *Status {
 func exampleAnnouncement() *Announcement {
 	return &Announcement{
 		Node: "node-1", Store: exampleID(0), Run: exampleID(0x10), Version: "1.2.3", Batches: Versions{1, 2}, Ask: true, Uptime: 3600, Claim: 1, Fenced: true, Rival: exampleID(0x20),
-		Channels: []AnnouncedChannel{{"chat", 2, Both, true}, {"x", 300, Writer, false}}, Left: []OpenChannel{{"old", 1}},
+		Channels: []AnnouncedChannel{{"chat", 2, Both, true}, {"x", 300, Writer, false}}, Left: []OpenChannel{{Name: "old", Join: 1}},
 	}
 }
 
 func exampleManagement() *Management {
-	return &Management{Verb: 3, Store: exampleID(0), Run: exampleID(0x10), ID: 77, Args: []string{"bob", "naïve"}, Channels: []OpenChannel{{"chat", 2}, {"x", 300}}}
+	return &Management{Verb: 3, Store: exampleID(0), Run: exampleID(0x10), ID: 77, Args: []string{"bob", "naïve"}, Channels: []OpenChannel{{Name: "chat", Join: 2}, {Name: "x", Join: 300}}}
 }

@@ -43,6 +43,9 @@ func genOpen(t *rapid.T) *Open {
 		ReceiverStore: genID.Draw(t, "receiver"), ReceiverRun: genID.Draw(t, "run"),
 		EngineNow: genTime.Draw(t, "now"), Channels: rapid.SliceOf(genJoin).Draw(t, "channels"),
 	}
+	for i := range o.Channels {
+		o.Channels[i].Proof = genID.Draw(t, "proof")
+	}
 	if rapid.Bool().Draw(t, "scoped") {
 		o.Scope = genName.Draw(t, "scope")
 	}
@@ -97,6 +100,9 @@ func genStatus(t *rapid.T) *Status {
 		}
 		for _, n := range c.Totals.list() {
 			*n = rapid.Uint64().Draw(t, "total")
+		}
+		if s.Opened {
+			c.Proof = genID.Draw(t, "proof")
 		}
 		s.Channels = append(s.Channels, c)
 	}

@@ -11,7 +11,11 @@ func (o *Open) Append(dst []byte) []byte {
 	dst = append(append(dst, o.ReceiverStore[:]...), o.ReceiverRun[:]...)
 	dst = appendString(dst, o.Scope)
 	dst = appendUint(dst, uint64(o.EngineNow))
-	dst = appendJoins(dst, o.Channels)
+	dst = appendUint(dst, uint64(len(o.Channels)))
+	for i := range o.Channels {
+		c := &o.Channels[i]
+		dst = append(appendUint(appendString(dst, c.Name), c.Join), c.Proof[:]...)
+	}
 	return endFrame(dst, start)
 }
 
@@ -26,7 +30,10 @@ func (o *Open) Parse(b []byte) error {
 	o.ReceiverStore, o.ReceiverRun = r.id(), r.id()
 	o.Scope = r.optionalName(o.Scope)
 	o.EngineNow = r.time()
-	o.Channels = r.joins(o.Channels)
+	o.Channels = resize(o.Channels, r.count(MaxChannels, 3+16))
+	for i := range o.Channels {
+		o.Channels[i] = OpenChannel{Name: r.name(o.Channels[i].Name), Join: r.uint(), Proof: r.id()}
+	}
 	if err := r.end(); err != nil {
 		return fmt.Errorf("open frame: %w", err)
 	}

@@ -16,6 +16,9 @@ func (s *Status) Append(dst []byte) []byte {
 	dst = appendUint(dst, uint64(len(s.Channels)))
 	for i := range s.Channels {
 		dst = s.Channels[i].append(dst)
+		if s.Opened {
+			dst = append(dst, s.Channels[i].Proof[:]...)
+		}
 	}
 	return endFrame(dst, start)
 }
@@ -54,7 +57,11 @@ func (s *Status) Parse(b []byte) error {
 	s.Received = r.uint()
 	s.Channels = resize(s.Channels, r.count(MaxChannels, minStatusChannel))
 	for i := range s.Channels {
-		r.statusChannel(&s.Channels[i])
+		c := &s.Channels[i]
+		r.statusChannel(c)
+		if c.Proof = (ID{}); s.Opened {
+			c.Proof = r.id()
+		}
 	}
 	if s.State == 0 {
 		r.fail()

@@ -115,8 +115,9 @@ type Open struct {
 
 // OpenChannel is one channel of a session and the reader's join to it that the sender knows.
 type OpenChannel struct {
-	Name string
-	Join uint64
+	Name  string
+	Join  uint64
+	Proof ID // in an Open: what the reader gave when it answered for the join; zero: nothing. Other frames do not carry it
 }
 
 // Data carries the messages (Prev, Last] of one channel for one reader. Batches lie in ascending order and may begin before Prev;
@@ -178,6 +179,7 @@ type StatusChannel struct {
 	Piece     uint64     // bytes of the batch after Received that have been taken
 	Totals    Totals
 	State     State // OK, Refused or Left in the answer to an Open
+	Proof     ID    // in the answer to an Open: by which the receiver knows the join again
 }
 
 // Role is what a node does on a channel.
