@@ -12,11 +12,26 @@ import (
 	"github.com/getevo/rmds-router/plugins/internal/abi"
 )
 
+// fits compares the module, whose imports are linked, with the contract, and tells what it can be used as. The error is what is wrong, in words.
+func (g *guest) fits(goGuest bool) (Kind, error) {
+	if err := g.checkImports(); err != nil {
+		return 0, err
+	}
+	kind, err := g.checkExports()
+	if err == nil && goGuest && kind&Command == 0 && g.compiled.ExportedFunctions()[abi.ExportInitialize] == nil {
+		return 0, fmt.Errorf("is a Go program that exports no %s, without which its functions cannot be called: build it with -buildmode=c-shared", abi.ExportInitialize)
+	}
+	return kind, err
+}
+
 // checkImports compares what the module imports with what the host offers. The error is what is wrong, in words.
 func (g *guest) checkImports() error {
 	for _, f := range g.compiled.ImportedFunctions() {
 		module, name, _ := f.Import()
 		host := g.runtime.Module(module)
+		if host == nil && strings.HasPrefix(module, strings.TrimRight(abi.Module, "0123456789")) {
+			return fmt.Errorf("imports %s.%s, but this router speaks contract %s: build the plugin for that, or use a router that knows %s", module, name, abi.Module, module)
+		}
 		if host == nil {
 			return fmt.Errorf("imports %s.%s; the host offers the modules %s and %s, and env.abort", module, name, abi.Module, wasi_snapshot_preview1.ModuleName)
 		}
@@ -133,7 +148,7 @@ func exportMeant(exports map[string]api.FunctionDefinition) string {
 			}
 		}
 	}
-	return ""
+	return fmt.Sprintf(": export at least one of them, or %s if it is a program on standard input and output", abi.ExportStart)
 }
 
 // editDistance is the number of letters to insert, delete or replace; names that differ much in length are simply far apart.

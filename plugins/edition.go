@@ -46,11 +46,8 @@ func (e *edition) link(ctx context.Context, info screen.Info) error {
 	if err := e.guest.link(ctx); err != nil {
 		return c.problem(ErrModule, "%v", err)
 	}
-	if err := e.guest.checkImports(); err != nil {
-		return c.problem(ErrContract, "%v", err)
-	}
 	var err error
-	if e.kind, err = e.guest.checkExports(); err != nil {
+	if e.kind, err = e.guest.fits(info.GoGuest); err != nil {
 		return c.problem(ErrContract, "%v", err)
 	}
 	kv := e.guest.importsKV()

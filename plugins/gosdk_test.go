@@ -1,6 +1,7 @@
 package plugins_test
 
 import (
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,24 @@ import (
 	"github.com/getevo/rmds-router/plugins"
 	"github.com/getevo/rmds-router/plugins/pluginstest"
 )
+
+// TestGoBuiltAsAProgram holds that a plugin in Go that was built as a program is refused with what to do.
+func TestGoBuiltAsAProgram(t *testing.T) {
+	c := fixture("gosdk")
+	c.File = filepath.Join(t.TempDir(), "gosdk.wasm")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", c.File, "./testdata/gosdk")
+	build.Env = append(build.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const want = "exports no _initialize, without which its functions cannot be called: build it with -buildmode=c-shared"
+	if _, err := pluginstest.New(t).Host.Load(t.Context(), c); !errors.Is(err, plugins.ErrContract) || !strings.Contains(err.Error(), want) {
+		t.Error(err)
+	}
+	if info, err := plugins.Inspect(t.Context(), c.File); err != nil || !strings.Contains(info.Problem, want) {
+		t.Errorf("%+v, %v", info, err)
+	}
+}
 
 // TestGoFaults lets a plugin in Go fail in every way: the reason names file and line where the program itself can tell.
 func TestGoFaults(t *testing.T) {

@@ -21,6 +21,8 @@ type Module struct {
 	Maximum int64  // bytes that it declares to grow to; 0 if it sets no bound
 	Imports []Function
 	Exports []Function
+	Entries string // the entry points that it exports, of which its start may say that not all are in use; empty if there is a Problem
+	Problem string // why a router would refuse it before any of it runs; empty if it fits the contract
 }
 
 // Function is an imported or exported function.
@@ -30,7 +32,7 @@ type Function struct {
 	Type   string // as (i32,i64)->i32
 }
 
-// Inspect reads a module without running any of it. The error is one line that names the file and what is wrong.
+// Inspect reads a module and holds it against the contract, without running any of it. The error is one line that names the file and what is wrong.
 func Inspect(ctx context.Context, file string) (*Module, error) {
 	at := Config{Name: "file", File: file}
 	module, err := at.readModule()
@@ -65,6 +67,16 @@ func Inspect(ctx context.Context, file string) (*Module, error) {
 		m.Exports = append(m.Exports, Function{"", name, typeOf(f)})
 	}
 	slices.SortFunc(m.Exports, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
+	g := &guest{runtime: runtime, compiled: compiled}
+	if err := g.link(ctx); err != nil {
+		return nil, at.problem(ErrModule, "%v", err)
+	}
+	kind, err := g.fits(info.GoGuest)
+	if err != nil {
+		m.Problem = err.Error()
+	} else {
+		m.Entries = kind.String()
+	}
 	return m, nil
 }
 

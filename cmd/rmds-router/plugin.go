@@ -141,7 +141,7 @@ func newPluginInspect() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "inspect <file.wasm>",
-		Short: "Show what a module imports and exports, its memory and its sha256, without running it",
+		Short: "Show what a module imports, exports and serves, its memory and its sha256, without running it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := tableOrJSON(output); err != nil {
@@ -155,7 +155,12 @@ func newPluginInspect() *cobra.Command {
 				return indented(cmd.OutOrStdout(), info)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "size\t%d bytes\nsha256\t%s\nmemory\t%d KiB at the start\n", info.Size, info.SHA256, info.Memory>>10)
+			fmt.Fprintf(w, "size\t%d bytes\nsha256\t%s\nmemory\t%d KiB at the start%s\n", info.Size, info.SHA256, info.Memory>>10, declared(info.Maximum))
+			if info.Problem != "" {
+				fmt.Fprintf(w, "refused\t%s\n", printable(info.Problem))
+			} else {
+				fmt.Fprintf(w, "entries\t%s\n", info.Entries)
+			}
 			for _, f := range info.Imports {
 				fmt.Fprintf(w, "import\t%s.%s%s\n", f.Module, f.Name, f.Type)
 			}
@@ -167,6 +172,14 @@ func newPluginInspect() *cobra.Command {
 	}
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+// declared says what bound a module sets to its memory.
+func declared(maximum int64) string {
+	if maximum == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", at most %d KiB", maximum>>10)
 }
 
 func newPluginBench() *cobra.Command {

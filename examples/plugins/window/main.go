@@ -6,6 +6,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -45,8 +46,11 @@ func verdict(err error) rmds.Verdict {
 
 func add(m *rmds.Message) error {
 	var r reading
-	if err := json.Unmarshal(m.Body(), &r); err != nil || r.Sensor == "" {
+	if err := json.Unmarshal(m.Body(), &r); err != nil {
 		return fmt.Errorf("no reading: want a sensor and a value: %w", err)
+	}
+	if r.Sensor == "" {
+		return errors.New("no reading: want a sensor and a value")
 	}
 	if _, err := rmds.Add("sum/"+r.Sensor, r.Value); err != nil {
 		return err
