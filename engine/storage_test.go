@@ -12,6 +12,9 @@ import (
 
 	rmds "github.com/getevo/rmds-router/engine"
 	"github.com/getevo/rmds-router/engine/enginetest"
+	"github.com/getevo/rmds-router/engine/internal/crashvfs"
+	"github.com/getevo/rmds-router/engine/internal/harness"
+	"github.com/getevo/rmds-router/engine/internal/transport/memconn"
 )
 
 // journal is a log that can be asked for the lines about the storage.
@@ -148,5 +151,34 @@ func TestAReadOnlyReaderLosesNothing(t *testing.T) {
 			t.Errorf("handled %s", got)
 		}
 		allBalanced(t, alice)
+	})
+}
+
+// TestABrokenDiskIsVisible fails a sync: nobody knows what was written, so the node stops, and says why.
+func TestABrokenDiskIsVisible(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &journal{}
+		disk := crashvfs.New(1)
+		defer disk.Close()
+		network := memconn.NewNetwork(1)
+		c, err := rmds.New(nil, rmds.SetID("alice"), rmds.SetStoragePath("node.db"), rmds.SetLogger(zerolog.New(log)), rmds.SetHarness(&harness.Harness{Dial: network.Dial, VFS: disk.Name()}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		chat := c.Join("chat", rmds.WriteOnly)
+		time.Sleep(time.Minute)
+		disk.FailNext(crashvfs.Sync, crashvfs.ErrSync)
+		if err := chat.SendMessage("one"); !errors.Is(err, rmds.ErrStorage) {
+			t.Fatal(err)
+		}
+		<-c.Failed()
+		synctest.Wait()
+		if s := c.Status().Storage; s.Kind != rmds.StorageBroken || !strings.Contains(s.Reason, "I/O error") {
+			t.Errorf("%+v", s)
+		}
+		if n := strings.Count(log.text.String(), "the storage has failed"); n != 1 {
+			t.Errorf("%d lines say so", n)
+		}
+		_ = c.Unsubscribe() // it cannot drain
 	})
 }
