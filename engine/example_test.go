@@ -13,12 +13,16 @@ import (
 
 // exampleNode is a node that works alone: it reads what it sends itself, so no network is needed.
 func exampleNode(opts ...rmds.Option) (connection *rmds.Connection, cleanup func()) {
+	return exampleNodeWith(nil, opts...)
+}
+
+func exampleNodeWith(config *rmds.Config, opts ...rmds.Option) (connection *rmds.Connection, cleanup func()) {
 	dir, err := os.MkdirTemp("", "rmds-example")
 	if err != nil {
 		panic(err)
 	}
 	opts = append(opts, rmds.SetID("example"), rmds.SetNATS("127.0.0.1:1"), rmds.SetStoragePath(filepath.Join(dir, "example.db")))
-	connection, err = rmds.New(nil, opts...)
+	connection, err = rmds.New(config, opts...)
 	if err != nil {
 		panic(err)
 	}
