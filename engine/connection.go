@@ -175,6 +175,7 @@ var errorMap = []struct{ from, to error }{
 	{node.ErrClosed, ErrClosed},
 	{inbox.ErrClosed, ErrClosed},
 	{node.ErrNotJoined, ErrLeft},
+	{node.ErrNotReader, ErrRole},
 	{node.ErrNoAnswer, ErrNoAnswer},
 	{outbox.ErrUnknown, ErrUnknown},
 	{inbox.ErrHandler, ErrHandler},

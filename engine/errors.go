@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/getevo/rmds-router/engine/internal/inbox"
+	"github.com/getevo/rmds-router/engine/internal/node"
 	"github.com/getevo/rmds-router/engine/internal/store"
 )
 
@@ -69,6 +70,9 @@ var (
 
 	// ErrNoJournal means the channel was joined without Journal.
 	ErrNoJournal = errors.New("the channel keeps no journal")
+
+	// ErrReplaying means that a replay of the channel, or a join that takes its place, is being put on record at this moment.
+	ErrReplaying = node.ErrReplaying
 
 	// ErrNoDeadLetter means there is no dead letter with this id, or it was redriven or dropped meanwhile.
 	ErrNoDeadLetter = inbox.ErrNoLetter

@@ -64,3 +64,11 @@ func (r *Router) Purge(p admin.Purge, self bool) error {
 	}
 	return r.engine.Mgmt.PurgeAll(scope...)
 }
+
+// Replay has what the channel's senders still keep delivered to this node again.
+func (r *Router) Replay(channel string) error {
+	if r.config.Channel(channel) == nil {
+		return fmt.Errorf("%w: %q: its channels are %s", admin.ErrNoChannel, channel, r.channelNames())
+	}
+	return r.engine.Mgmt.Replay(channel)
+}

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"rmds-router": main})
 }
 
-// The scripts run the real program. Each has two free addresses in $RMDS_HTTP and $NATS, and the plugin host's fixtures in $WASM.
+// The scripts run the real program. Each has free addresses in $RMDS_HTTP, $BOB and $NATS, and the plugin host's fixtures in $WASM.
 func TestScripts(t *testing.T) {
 	p := scripts(t)
 	p.Dir = "testdata/script"
@@ -46,7 +46,7 @@ func scripts(t *testing.T) testscript.Params {
 	}
 	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
-			for _, name := range []string{"RMDS_HTTP", "NATS"} {
+			for _, name := range []string{"RMDS_HTTP", "BOB", "NATS"} {
 				address, err := child.FreeAddress()
 				if err != nil {
 					return err

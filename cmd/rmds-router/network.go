@@ -110,6 +110,6 @@ func newAuditCommand(s *shared) *cobra.Command {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", time.UnixMilli(a.TimeMs).Format(time.DateTime), printable(a.By), printable(a.Action), printable(outcome))
 		}
 	})
-	cmd.Long = "Lists the newest 1,000 orders (kick, purge) that this node gave or obeyed, newest first, and what came of them."
+	cmd.Long = "Lists the newest 1,000 orders (kick, purge, replay) that this node gave or obeyed, newest first, and what came of them."
 	return cmd
 }

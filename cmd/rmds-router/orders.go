@@ -87,6 +87,27 @@ both. It does so on every node that is online, or with --self on this one alone.
 	return cmd
 }
 
+func newReplayCommand(s *shared) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "replay <channel>",
+		Short: "Have what a channel's senders still keep delivered again",
+		Long: `Has everything that the senders of a channel still keep delivered to this node again, in order, from the oldest message on: for a node
+whose database was deleted, and which so went on where the old one was. What was handled is handled once more. Senders keep what everybody has handled for
+storage.delivered_message_retention; what expired or was purged stays away. A sender that is offline does it when it is back.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := channelName(args[0]); err != nil {
+				return err
+			}
+			question := fmt.Sprintf("Have everything that the senders of %s still keep handled here once more?", args[0])
+			return s.order(cmd, yes, question, func(ctx context.Context, c *admin.Client) (admin.Obeyed, error) { return c.Replay(ctx, args[0]) })
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
 var errNotObeyed = errors.New("not every node has obeyed")
 
 // order gives an order after it was confirmed, and says who has not obeyed.

@@ -84,7 +84,7 @@ Start a node that works on its own, and talk to it from another terminal:
 	root.PersistentFlags().StringVarP(&s.config, "config", "c", "", "configuration file (YAML, TOML or JSON)")
 	root.PersistentFlags().StringVar(&s.http, "http", "", "HTTP address of the router (default RMDS_HTTP, else the configuration's, else 127.0.0.1:8420)")
 	root.AddCommand(newRunCommand(s), newCheckCommand(s), newSendCommand(s), newTailCommand(s), newStatsCommand(s), newVersionCommand(), newPluginCommand(s))
-	root.AddCommand(newNodesCommand(s), newTopologyCommand(s), newChannelsCommand(s), newAuditCommand(s), newKickCommand(s), newQueueCommand(s), newDLQCommand(s), newDamagedCommand(s), newNodeCommand(s))
+	root.AddCommand(newNodesCommand(s), newTopologyCommand(s), newChannelsCommand(s), newAuditCommand(s), newKickCommand(s), newQueueCommand(s), newDLQCommand(s), newDamagedCommand(s), newReplayCommand(s), newNodeCommand(s))
 	root.AddCommand(newBenchCommand(), newChaosCommand())
 	return root
 }

@@ -57,6 +57,11 @@ func (f *fakeRouter) Purge(p Purge, self bool) error {
 	return f.failing
 }
 
+func (f *fakeRouter) Replay(channel string) error {
+	f.orders = append(f.orders, "replay "+channel)
+	return f.failing
+}
+
 func (f *fakeRouter) Status() Status { return Status{Node: "n"} }
 func (f *fakeRouter) Ready() error   { return f.err }
 

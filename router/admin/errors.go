@@ -73,6 +73,7 @@ func problemOf(err error) *Problem {
 		{engine.ErrName, http.StatusUnprocessableEntity, "Not a legal name"},
 		{engine.ErrRole, http.StatusConflict, "The channel's mode does not allow this"},
 		{engine.ErrHopLimit, http.StatusConflict, "Hop limit reached"},
+		{engine.ErrReplaying, http.StatusConflict, "Under way already"},
 		{engine.ErrLeft, http.StatusConflict, "The channel was left"},
 		{engine.ErrClosed, http.StatusServiceUnavailable, "The router is stopping"},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, "Took too long"},

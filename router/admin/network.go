@@ -28,6 +28,8 @@ type Network interface {
 	Kick(node string, channels []string) error
 	// Purge removes messages, on every node that is online or on this one alone. It returns as Kick does.
 	Purge(p Purge, self bool) error
+	// Replay has what the channel's senders still keep delivered to this node again. It returns when that is on record here.
+	Replay(channel string) error
 }
 
 // Purge says what to remove.
@@ -172,6 +174,9 @@ func (a *api) network(mux *http.ServeMux) {
 		writeObeyed(w, a.router.Kick(r.PathValue("node"), r.URL.Query()["channel"]))
 	})
 	mux.HandleFunc("POST /api/v1/purge", a.purge)
+	mux.HandleFunc("POST /api/v1/channels/{channel}/replay", func(w http.ResponseWriter, r *http.Request) {
+		writeObeyed(w, a.router.Replay(r.PathValue("channel")))
+	})
 }
 
 func (a *api) audit(w http.ResponseWriter, _ *http.Request) {
@@ -247,4 +252,9 @@ func (c *Client) Kick(ctx context.Context, node string, channels []string) (Obey
 func (c *Client) Purge(ctx context.Context, p Purge, self bool) (Obeyed, error) {
 	q := url.Values{"what": {string(p)}, "self": {strconv.FormatBool(self)}}
 	return ask[Obeyed](ctx, c, http.MethodPost, "/api/v1/purge?"+q.Encode())
+}
+
+// Replay has what a channel's senders still keep delivered to the router again.
+func (c *Client) Replay(ctx context.Context, channel string) (Obeyed, error) {
+	return ask[Obeyed](ctx, c, http.MethodPost, "/api/v1/channels/"+url.PathEscape(channel)+"/replay")
 }

@@ -54,6 +54,7 @@ func TestOrders(t *testing.T) {
 		"kick bob[a b]":        func() (Obeyed, error) { return c.Kick(t.Context(), "bob", []string{"a", "b"}) },
 		"kick bob[]":           func() (Obeyed, error) { return c.Kick(t.Context(), "bob", nil) },
 		"purge deliveredfalse": func() (Obeyed, error) { return c.Purge(t.Context(), PurgeDelivered, false) },
+		"replay a":             func() (Obeyed, error) { return c.Replay(t.Context(), "a") },
 		"purge alltrue":        func() (Obeyed, error) { return c.Purge(t.Context(), PurgeAll, true) },
 	} {
 		f.orders, f.failing = nil, nil
@@ -80,7 +81,8 @@ func TestOrdersAreGuarded(t *testing.T) {
 	}{
 		{"GET", "/api/v1/purge?what=all", nil, 404}, {"GET", "/api/v1/nodes/bob/kick", nil, 404}, {"POST", "/api/v1/purge", nil, 400}, {"POST", "/api/v1/purge?what=everything", nil, 400},
 		{"POST", "/api/v1/purge?what=all&self=perhaps", nil, 400}, {"POST", "/api/v1/purge?what=all", []string{"Origin", "http://evil.example"}, 403},
-		{"POST", "/api/v1/nodes/bob/kick", []string{"Host", "evil.example"}, 403},
+		{"POST", "/api/v1/nodes/bob/kick", []string{"Host", "evil.example"}, 403}, {"GET", "/api/v1/channels/a/replay", nil, 404},
+		{"POST", "/api/v1/channels/a/replay", []string{"Origin", "http://evil.example"}, 403},
 	} {
 		f := &fakeRouter{}
 		if w := request(f, c.method, c.path, "", c.header...); w.Code != c.status || len(f.orders) != 0 {

@@ -61,6 +61,7 @@ type channel struct {
 	own      uint64 // the join of this node to itself; 0: none
 	consumer Consumer
 	journal  bool
+	renewed  bool // its join followed another while the consumer was there
 	turns    chan struct{}
 	writes   atomic.Bool // it has had effects: it needs room
 }
@@ -96,17 +97,15 @@ func (b *Inbox) Attach(name string, join, own uint64, c Consumer, journal bool) 
 	return nil
 }
 
-// Rejoin makes a channel's join another one, with the same consumer. What is queued of the join before is dropped.
-func (b *Inbox) Rejoin(name string, join uint64) {
+// Rejoin gives a channel's consumer, if it has one, to the join that follows the one it has. What is queued of that is dropped; a message in the
+// consumer's hands ends, and its effects stay.
+func (b *Inbox) Rejoin(name string, join, own uint64) {
 	b.mu.Lock()
-	old := b.channels[name]
-	if old == nil {
-		b.mu.Unlock()
-		return
+	if old := b.channels[name]; old != nil {
+		next := &channel{name: name, join: join, own: own, consumer: old.consumer, journal: old.journal, renewed: true, turns: old.turns}
+		next.writes.Store(old.writes.Load())
+		b.channels[name] = next
 	}
-	now := &channel{name: name, join: join, own: old.own, consumer: old.consumer, journal: old.journal, turns: old.turns}
-	now.writes.Store(old.writes.Load())
-	b.channels[name] = now
 	b.mu.Unlock()
 	for _, l := range b.all() {
 		l.forget(name)

@@ -156,6 +156,9 @@ func (l *receiver) admit(c wire.OpenChannel, ch *channel) wire.StatusChannel {
 	case ch == nil:
 		s.State = wire.Blocked // no consumer for now
 		return s
+	case c.Join < ch.joinTo(l.key.sender, l.box.log.ID()) && ch.renewed:
+		s.State = wire.Blocked // it will hear of the join that follows, and until then the old one has to keep its messages from being pruned
+		return s
 	case c.Join < ch.joinTo(l.key.sender, l.box.log.ID()):
 		s.State = wire.Left
 		return s

@@ -20,7 +20,7 @@ func (n *Node) self(joins []Join) *wire.Announcement {
 	}
 	n.mu.Unlock()
 	for _, j := range joins {
-		a.Channels = append(a.Channels, wire.AnnouncedChannel{Name: j.Channel, Join: j.Number, Role: j.Role, Ready: j.ready && j.Role&wire.Reader != 0})
+		a.Channels = append(a.Channels, wire.AnnouncedChannel{Name: j.Channel, Join: j.Number, Role: j.Role, Replay: j.Replay, Ready: j.ready && j.Role&wire.Reader != 0})
 	}
 	return a
 }

@@ -62,6 +62,7 @@ type Join struct {
 	Channel string
 	Number  uint64
 	Role    wire.Role
+	Replay  bool          // it began with a replay
 	Own     bool          // read what this node itself sends
 	Start   store.Start   // where new readers of what this node writes begin
 	Journal time.Duration // how long what is received is kept; 0: not at all

@@ -28,9 +28,9 @@ func (n *Node) Join(j Join) (Join, error) {
 			continue
 		}
 		if !old.Ended && (wire.Role(old.Role)&wire.Reader == 0 || j.Role&wire.Reader != 0) {
-			j.Number = old.Number
+			j.Number, j.Replay = old.Number, old.Replay && j.Role&wire.Reader != 0
 			if wire.Role(old.Role) != j.Role {
-				changes = append(changes, store.Join{Channel: j.Channel, Number: old.Number, Role: uint8(j.Role)})
+				changes = append(changes, store.Join{Channel: j.Channel, Number: old.Number, Role: uint8(j.Role), Replay: j.Replay})
 			}
 			if err := n.record(changes); err != nil {
 				return Join{}, err
@@ -101,16 +101,25 @@ func (n *Node) ownRows(channel string) []store.Reader {
 func (n *Node) Attach(channel string, c inbox.Consumer) error {
 	n.mu.Lock()
 	j := n.joins[channel]
-	n.mu.Unlock()
 	if j == nil {
+		n.mu.Unlock()
 		return ErrNotJoined
 	}
-	if err := n.in.Attach(channel, j.Number, j.self, c, j.Journal > 0); err != nil {
+	as := *j
+	n.mu.Unlock()
+	if err := n.in.Attach(channel, as.Number, as.self, c, as.Journal > 0); err != nil {
 		return err
 	}
 	n.mu.Lock()
-	j.ready = true
+	now := as
+	if j := n.joins[channel]; j != nil {
+		j.ready = true
+		now = *j
+	}
 	n.mu.Unlock()
+	if now.Number != as.Number { // another join came between
+		n.in.Rejoin(channel, now.Number, now.self)
+	}
 	n.poke()
 	return nil
 }

@@ -156,16 +156,13 @@ func (n *Node) reconcile(p *membership.Peer) {
 		if !ok || j.Role&wire.Writer == 0 || c.Role&wire.Reader == 0 {
 			continue
 		}
-		adds = append(adds, store.AddReader{Store: id, Node: node, Channel: j.Channel, Join: c.Join, Start: j.Start})
+		adds = append(adds, store.AddReader{Store: id, Node: node, Channel: j.Channel, Join: c.Join, Start: j.Start, Replay: c.Replay})
 		if c.Ready && p.Whole { // a lane that opens for some of the channels would send their messages ahead of older ones
 			t.Ready[j.Channel] = c.Join
 		}
 	}
 	n.mu.Unlock()
-	for _, r := range n.out.JoinsOf(id, left) {
-		n.leave(id, r.Channel, r.Join)
-	}
-	for _, a := range adds {
+	for _, a := range adds { // before the leaves: a join that follows another ends it, and nothing can be pruned in between
 		if newer, ok := n.out.Newer(id, a.Channel, a.Join); ok { // its database is an older copy: the open of its newer join tells it
 			if _, ready := t.Ready[a.Channel]; ready {
 				t.Ready[a.Channel], t.Behind[a.Channel] = newer.Join, a.Join
@@ -175,6 +172,9 @@ func (n *Node) reconcile(p *membership.Peer) {
 			continue
 		}
 		n.admit(a)
+	}
+	for _, r := range n.out.JoinsOf(id, left) {
+		n.leave(id, r.Channel, r.Join)
 	}
 	n.out.SetTarget(t)
 }
@@ -188,19 +188,19 @@ func (n *Node) reconcileSelf() {
 		if !j.Own || j.Role != wire.Both {
 			continue
 		}
-		adds = append(adds, store.AddReader{Store: t.Store, Node: n.id, Channel: j.Channel, Join: j.self, Start: store.StartOpen})
+		adds = append(adds, store.AddReader{Store: t.Store, Node: n.id, Channel: j.Channel, Join: j.self, Start: store.StartOpen, Replay: j.Replay})
 		if j.ready {
 			t.Ready[j.Channel] = j.self
 		}
 	}
 	n.mu.Unlock()
+	for _, a := range adds {
+		n.admit(a)
+	}
 	for _, r := range n.out.Readers() {
 		if r.Store == t.Store && !r.Ended && n.ownEnded(r) {
 			n.leave(r.Store, r.Channel, r.Join)
 		}
-	}
-	for _, a := range adds {
-		n.admit(a)
 	}
 	n.out.SetTarget(t)
 }
@@ -245,7 +245,7 @@ func (n *Node) admit(a store.AddReader) {
 		case known:
 			log.Warn().Msg("a reader is back with a database that it had before; it goes on where that one was")
 		case replaced:
-			log.Warn().Msg("a reader came with another database: was the old one deleted? It goes on at the old one's place; what that had handled stays handled unless it is replayed")
+			log.Warn().Msg("a reader came with another database: was the old one deleted? It goes on at the old one's place; what that had handled stays handled, unless it asks for a replay")
 		default:
 			n.limiter.info(log, "joined", "a reader joined")
 		}

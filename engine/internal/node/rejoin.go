@@ -43,13 +43,13 @@ func (n *Node) takeUp(j *Join, number uint64) error {
 	now := n.joins[j.Channel]
 	if now == j {
 		later := *j
-		later.Number = number
+		later.Number, later.Replay = number, false
 		n.joins[j.Channel] = &later
 	}
 	n.mu.Unlock()
 	switch {
 	case now == j:
-		n.in.Rejoin(j.Channel, number)
+		n.in.Rejoin(j.Channel, number, j.self)
 		n.poke()
 	case now == nil || now.Number != number: // the operator left, or joined anew, meanwhile
 		changes[0].Ended = true

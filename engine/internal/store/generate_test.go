@@ -44,7 +44,7 @@ func randomTx(pick choose, m *model, number int) *Tx {
 	case 0:
 		tx.Closed = []string{pickChannel(pick)}
 	case 1:
-		tx.Joins = []Join{{pickChannel(pick), uint64(pick("join", 3)), uint8(pick("role", 3)), pick("ended", 2) == 0}}
+		tx.Joins = []Join{{pickChannel(pick), uint64(pick("join", 3)), uint8(pick("role", 3)), pick("replay", 2) == 0, pick("ended", 2) == 0}}
 	case 2:
 		from := 1 + uint64(pick("from", int(m.next)))
 		r := SkipRange{Channel: pickChannel(pick), From: from, To: from + uint64(pick("length", 5)), Reason: uint8(1 + pick("reason", 2))}

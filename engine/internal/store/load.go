@@ -98,7 +98,7 @@ func (s *Store) loadReaders() error {
 		return err
 	}
 	return s.w.each(qJoins, func(st *sqlite3.Stmt) bool {
-		j := Join{Channel: st.ColumnText(0), Number: columnUint(st, 1), Role: uint8(st.ColumnInt64(2)), Ended: st.ColumnBool(3)}
+		j := Join{Channel: st.ColumnText(0), Number: columnUint(st, 1), Role: uint8(st.ColumnInt64(2)) &^ replayed, Replay: st.ColumnInt64(2)&replayed != 0, Ended: st.ColumnBool(3)}
 		s.world.joins[joinKey{j.Channel, j.Number}] = j
 		return true
 	})

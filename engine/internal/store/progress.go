@@ -86,7 +86,11 @@ func (t *txn) writeReaders() error {
 		}
 	}
 	for _, j := range t.d.joins {
-		if err := t.s.w.exec(qSetJoin, j.Channel, j.Number, j.Role, j.Ended); err != nil {
+		role := j.Role
+		if j.Replay {
+			role |= replayed
+		}
+		if err := t.s.w.exec(qSetJoin, j.Channel, j.Number, role, j.Ended); err != nil {
 			return err
 		}
 	}

@@ -76,8 +76,8 @@ func TestDeadLetters(t *testing.T) {
 
 func TestJoins(t *testing.T) {
 	s, reopen := newStore(t)
-	do(t, s, Tx{Joins: []Join{{"a", 1, 3, false}, {"a", 1, 1, true}, {"b", 1, 2, false}}})
-	if got := reopen().Joins(); len(got) != 2 || got[0].Channel == "a" && got[0] != (Join{"a", 1, 1, true}) {
+	do(t, s, Tx{Joins: []Join{{"a", 1, 3, true, false}, {"a", 1, 1, true, true}, {"b", 1, 2, false, false}}})
+	if got := reopen().Joins(); len(got) != 2 || got[0].Channel == "a" && got[0] != (Join{"a", 1, 1, true, true}) {
 		t.Fatal(got)
 	}
 }

@@ -83,6 +83,7 @@ const (
 	qExtendSkip
 	qNewSkip
 	qCopySkips
+	qCopyPurged
 	qDropSkips
 	qSkipTops
 	qAudit
@@ -199,6 +200,8 @@ var queries = [queryCount]string{
 	qNewSkip:    "INSERT INTO skips(channel, store, join_no, from_seq, reason, to_seq) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET to_seq = max(to_seq, excluded.to_seq)",
 	qCopySkips: "INSERT INTO skips(channel, store, join_no, from_seq, reason, to_seq) SELECT channel, ?, ?, from_seq, reason, to_seq FROM skips" +
 		" WHERE channel = ? AND store = ? AND join_no = ? ON CONFLICT DO UPDATE SET to_seq = max(to_seq, excluded.to_seq)",
+	qCopyPurged: "INSERT INTO skips(channel, store, join_no, from_seq, reason, to_seq) SELECT channel, ?, ?, from_seq, reason, to_seq FROM skips" +
+		" WHERE channel = ? AND store = ? AND join_no = ? AND reason = 2 ON CONFLICT DO UPDATE SET to_seq = max(to_seq, excluded.to_seq)",
 	qDropSkips: "DELETE FROM skips WHERE channel = ? AND to_seq <= ?",
 	qSkipTops:  "SELECT channel, max(to_seq) FROM skips GROUP BY channel",
 

@@ -40,8 +40,11 @@ func (t *txn) addReader(a *AddReader) error {
 		return nil
 	}
 	stale := false
-	var older, replaced []readerKey
+	var older, replaced, earlier []readerKey
 	t.d.readersOf(a.Channel, func(k readerKey, r Reader) {
+		if k.store == a.Store && k.join < a.Join {
+			earlier = append(earlier, k)
+		}
 		switch {
 		case k.store == a.Store && k.join > a.Join:
 			stale = true
@@ -62,7 +65,13 @@ func (t *txn) addReader(a *AddReader) error {
 		r.Node, r.Ended, r.Replaced, r.EndTotal = a.Node, false, false, 0
 	} else {
 		r = Reader{Store: a.Store, Node: a.Node, Channel: a.Channel, Join: a.Join}
-		t.place(&r, a.Start, replaced)
+		again := a.Replay && len(earlier)+len(replaced) > 0
+		t.place(&r, a.Start, replaced, again)
+		if again {
+			if err := t.keepPurged(k, earlier); err != nil {
+				return err
+			}
+		}
 	}
 	if err := t.takeOver(k, replaced); err != nil {
 		return err
@@ -72,8 +81,8 @@ func (t *txn) addReader(a *AddReader) error {
 	return nil
 }
 
-// place sets where a new reader begins: where its node's rows under another store are, if there are any.
-func (t *txn) place(r *Reader, at Start, replaced []readerKey) {
+// place sets where a new reader begins: where its node's rows under another store are, if there are any; again means at the oldest that the log has.
+func (t *txn) place(r *Reader, at Start, replaced []readerKey, again bool) {
 	defer func() { r.Position, r.Done = r.Start, r.StartTotal }()
 	for i, k := range replaced {
 		if old, _ := t.d.reader(k); i == 0 || old.Position < r.Start {
@@ -81,16 +90,28 @@ func (t *txn) place(r *Reader, at Start, replaced []readerKey) {
 		}
 	}
 	c := t.d.peek(r.Channel)
-	if len(replaced) > 0 || c == nil {
+	if c == nil || len(replaced) > 0 && !again {
 		return
 	}
-	r.Start, r.StartTotal = c.head.Last, c.head.Total
 	switch {
+	case (at == StartAll || again) && c.oldest != 0:
+		r.Start, r.StartTotal = c.oldest-1, c.oldBefore
+	case len(replaced) > 0:
 	case at == StartOpen && c.head.OpenFrom != 0:
 		r.Start, r.StartTotal = c.head.OpenFrom-1, c.openTotal
-	case at == StartAll && c.oldest != 0:
-		r.Start, r.StartTotal = c.oldest-1, c.oldBefore
+	default:
+		r.Start, r.StartTotal = c.head.Last, c.head.Total
 	}
+}
+
+// keepPurged makes what was purged for a store's earlier joins purged for this one, which starts before it: it is kept, and not to be delivered.
+func (t *txn) keepPurged(k readerKey, earlier []readerKey) error {
+	for _, was := range earlier {
+		if err := t.s.w.exec(qCopyPurged, k.store, k.join, k.channel, was.store, was.join); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // takeOver closes rows whose node has another store now, k, without counting what is pending as removed: it is pending for k. Skips

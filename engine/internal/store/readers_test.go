@@ -360,3 +360,34 @@ func TestSkips(t *testing.T) {
 		t.Fatal(got, err)
 	}
 }
+
+// TestAReplayStartsAtTheOldest: for a store or a node that is on record. What was purged for it stays so.
+func TestAReplayStartsAtTheOldest(t *testing.T) {
+	s, reopen := newStore(t)
+	add := func(store int, node string, join uint64, replay bool) {
+		do(t, s, Tx{Readers: []ReaderChange{{Add: &AddReader{Store: id(store), Node: node, Channel: "a", Join: join, Start: StartHead, Replay: replay}}}})
+	}
+	send(t, s, messages("a", 2))
+	add(1, "bob", 1, false)
+	send(t, s, messages("a", 2))
+	do(t, s, Tx{Skips: []SkipRange{{Store: id(1), Channel: "a", Join: 1, From: 3, To: 3, Reason: 2}, {Store: id(1), Channel: "a", Join: 1, From: 4, To: 4, Reason: 3}}})
+	add(1, "bob", 2, true)
+	add(2, "carol", 1, true) // nobody knows her
+	add(3, "bob", 7, true)   // and bob with another database
+	s = both(s, reopen, func(s *Store) {
+		head, _ := s.Head("a")
+		for _, r := range s.Readers() {
+			want := map[readerKey]uint64{{id(1), "a", 1}: 0, {id(1), "a", 2}: 0, {id(2), "a", 1}: 0, {id(3), "a", 7}: 4}[readerKey{r.Store, r.Channel, r.Join}]
+			if r.Pending(head) != want || r.Accepted(head) != r.Totals.Sum()+r.Removed+r.Pending(head) {
+				t.Errorf("%+v has %d pending, want %d", r, r.Pending(head), want)
+			}
+			if r.Join == 2 && r.Start != 0 || r.Join == 1 && r.Store == id(1) && r.Removed != 2 {
+				t.Errorf("%+v", r)
+			}
+		}
+		skips, err := s.Skips("a", id(3), 7, 1, 9)
+		if err != nil || len(skips) != 1 || skips[0].From != 3 || skips[0].Reason != 2 {
+			t.Errorf("skips %+v, %v", skips, err)
+		}
+	})
+}

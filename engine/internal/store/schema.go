@@ -7,6 +7,9 @@ const (
 	pageSize      = 16384
 )
 
+// replayed, beside the role of a join, marks one that began with a replay.
+const replayed = 4
+
 // migrations bring a database from user_version i to i+1. A migration that was released is never changed.
 // docs/log-format.md says what every column means.
 var migrations = []string{schema1, schemaAudit, schemaLetterJoin, schemaJournal, schemaReplaced, schemaQuarantine, schemaBadBatches, schemaProofs}

@@ -133,6 +133,7 @@ type Join struct {
 	Channel string
 	Number  uint64
 	Role    uint8 // wire.Role
+	Replay  bool  // it began with a replay
 	Ended   bool
 }
 
@@ -243,6 +244,7 @@ type AddReader struct {
 	Channel string
 	Join    uint64
 	Start   Start
+	Replay  bool // start at the oldest batch still in the log, if the store, or its node, is on record for the channel already
 }
 
 // MoveReader stores what a reader reported. Position may also go back, but before Start only if it opens a session, and then Start goes

@@ -2,6 +2,9 @@ package wire
 
 import "fmt"
 
+// replayed, beside a role, marks a join that began with a replay.
+const replayed = 4
+
 // Append appends the frame to dst. It cuts Version to MaxText bytes.
 func (a *Announcement) Append(dst []byte) []byte {
 	start := len(dst)
@@ -17,7 +20,11 @@ func (a *Announcement) Append(dst []byte) []byte {
 	for i := range a.Channels {
 		c := &a.Channels[i]
 		dst = appendUint(appendString(dst, c.Name), c.Join)
-		dst = appendBool(append(dst, byte(c.Role)), c.Ready)
+		role := byte(c.Role)
+		if c.Replay {
+			role |= replayed
+		}
+		dst = appendBool(append(dst, role), c.Ready)
 	}
 	return endFrame(appendJoins(dst, a.Left), start)
 }
@@ -41,8 +48,9 @@ func (a *Announcement) Parse(b []byte) error {
 	for i := range a.Channels {
 		c := &a.Channels[i]
 		c.Name, c.Join = r.name(c.Name), r.uint()
-		c.Role, c.Ready = Role(r.max8(byte(Both))), r.bool()
-		if c.Role == 0 {
+		role := r.max8(byte(Both) | replayed)
+		c.Role, c.Replay, c.Ready = Role(role&^replayed), role&replayed != 0, r.bool()
+		if c.Role == 0 || c.Replay && c.Role&Reader == 0 {
 			r.fail()
 		}
 	}

@@ -88,7 +88,7 @@ func exampleStatus() *Status {
 func exampleAnnouncement() *Announcement {
 	return &Announcement{
 		Node: "node-1", Store: exampleID(0), Run: exampleID(0x10), Version: "1.2.3", Batches: Versions{1, 2}, Ask: true, Uptime: 3600, Claim: 1, Fenced: true, Rival: exampleID(0x20),
-		Channels: []AnnouncedChannel{{"chat", 2, Both, true}, {"x", 300, Writer, false}}, Left: []OpenChannel{{Name: "old", Join: 1}},
+		Channels: []AnnouncedChannel{{"chat", 2, Both, true, true}, {"x", 300, Writer, false, false}}, Left: []OpenChannel{{Name: "old", Join: 1}},
 	}
 }
 

@@ -117,9 +117,10 @@ func genAnnouncement(t *rapid.T) *Announcement {
 		Claim: rapid.Byte().Draw(t, "claim") % (MaxClaim + 1), Fenced: rapid.Bool().Draw(t, "fenced"), Rival: genID.Draw(t, "rival"), Left: rapid.SliceOf(genJoin).Draw(t, "left"),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "channels") {
+		role := Role(rapid.IntRange(1, int(Both)).Draw(t, "role"))
 		a.Channels = append(a.Channels, AnnouncedChannel{
 			Name: genName.Draw(t, "name"), Join: rapid.Uint64().Draw(t, "join"),
-			Role: Role(rapid.IntRange(1, int(Both)).Draw(t, "role")), Ready: rapid.Bool().Draw(t, "ready"),
+			Role: role, Ready: rapid.Bool().Draw(t, "ready"), Replay: role&Reader != 0 && rapid.Bool().Draw(t, "replay"),
 		})
 	}
 	return a

@@ -219,4 +219,6 @@ type AnnouncedChannel struct {
 	Join  uint64
 	Role  Role
 	Ready bool // a consumer is attached: a lane may open
+	// Replay says that the join, of a reader, began for the sake of what its senders still keep: it starts at the oldest of that.
+	Replay bool
 }
