@@ -119,6 +119,31 @@ func TestASenderThatRestartedKnowsTheProof(t *testing.T) {
 	})
 }
 
+// TestAReplacedReaderRestoredFromBeforeItsRejoin: the same when the node has worked with another database meanwhile.
+func TestAReplacedReaderRestoredFromBeforeItsRejoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newRejoins(t, rmds.DefaultConfig())
+		p.network.Restore("bob", nil)
+		p.startBob()
+		p.send(2)
+		p.settle()
+		p.wants(7, 8)
+		p.network.Restore("bob", p.backup)
+		p.send(2)
+		p.startBob()
+		p.settle()
+		p.wants(4, 10)
+		if got := p.joins(); !slices.Equal(got, []uint64{2, 1}) {
+			t.Errorf("joins %v", got)
+		}
+		for _, a := range p.alice.Accounts() {
+			if !a.Balanced() || a.Pending > 0 {
+				t.Errorf("%+v", a)
+			}
+		}
+	})
+}
+
 // TestARejoinInTheMiddleOfAHandler: the message that is being handled when the join changes is not handed over a second time beside it.
 func TestARejoinInTheMiddleOfAHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -203,7 +203,7 @@ func (s *script) data(g *target, channel string) *wire.Data {
 	run := s.run(g)
 	prev := uint64(s.byte() % 16)
 	d := &wire.Data{Session: s.session(g), ReceiverRun: g.Store().Run(), Number: 1 + uint64(s.byte()%8), Channel: channel, Join: uint64(s.byte() % 3),
-		Prev: wire.Position{Run: run, Seq: prev}, Run: run, Last: prev}
+		Prev: wire.Position{Run: run, Seq: prev}, Run: run, Last: prev, EngineNow: int64(len(s.b) % 2)} // what leaves at another time is another copy
 	count := 1 + uint64(s.byte()%4)
 	switch s.byte() % 4 {
 	case 0:

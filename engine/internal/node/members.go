@@ -169,7 +169,9 @@ func (n *Node) reconcile(p *membership.Peer) {
 			}
 			n.limiter.warn(n.log.With().Str("node", node).Str("channel", a.Channel).Uint64("join", a.Join).Uint64("newer", newer.Join).Logger(), "behind "+node+" "+a.Channel,
 				"a reader announces an older join than it had: was its database restored from a copy?")
-			continue
+			if a.Join = newer.Join; !newer.Replaced {
+				continue
+			}
 		}
 		n.admit(a)
 	}

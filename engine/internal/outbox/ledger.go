@@ -285,16 +285,16 @@ func (l *ledger) prove(k readerKey, proof store.ID) {
 	}
 }
 
-// newer is the active join of a store to a channel whose number is above the one named.
-func (l *ledger) newer(id store.ID, channel string, join uint64) (store.Reader, bool) {
+// newer is the join of a store to a channel whose number is above the one named, and that goes on, or would if its node came back with the store.
+func (l *ledger) newer(id store.ID, channel string, join uint64) (found store.Reader, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k, r := range l.rows {
-		if k.store == id && k.channel == channel && k.join > join && !r.Ended && !l.ending[k] {
-			return *r, true
+		if k.store == id && k.channel == channel && k.join > max(join, found.Join) && (!r.Ended && !l.ending[k] || r.Replaced) {
+			found, ok = *r, true
 		}
 	}
-	return store.Reader{}, false
+	return found, ok
 }
 
 func moved(r *store.Reader, opens bool) store.ReaderChange {

@@ -171,7 +171,7 @@ func (b *Outbox) JoinsOf(id store.ID, upto []wire.OpenChannel) []store.Reader {
 	return b.ledger.of(id, func(r *store.Reader) bool { return (!r.Ended || r.Replaced) && r.Join <= newest[r.Channel] })
 }
 
-// Newer is the join of a store to a channel that goes on and has a higher number than the one named: the store was restored from a copy of before.
+// Newer is the join of a store to a channel that goes on, or is replaced, and has a higher number than the one named: the store was restored from a copy of before.
 func (b *Outbox) Newer(id store.ID, channel string, join uint64) (store.Reader, bool) {
 	return b.ledger.newer(id, channel, join)
 }
