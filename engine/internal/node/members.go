@@ -251,8 +251,9 @@ func (n *Node) admit(a store.AddReader) {
 		default:
 			n.limiter.info(log, "joined", "a reader joined")
 		}
-		if now, _ := n.out.Reader(a.Store, a.Channel, a.Join); (known || replaced) && !now.Ended {
-			n.poke() // the other store may have announced itself meanwhile
+		// The other store may have announced itself meanwhile. What failed is tried at the next announcement: at once it would fail without end.
+		if now, _ := n.out.Reader(a.Store, a.Channel, a.Join); err == nil && (known || replaced) && !now.Ended {
+			n.poke()
 		}
 	})
 }
