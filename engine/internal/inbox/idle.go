@@ -1,6 +1,8 @@
 package inbox
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -14,6 +16,7 @@ const (
 	crowdedAfter = 30 * time.Second // the same, with many lanes
 	fullAfter    = time.Second      // the same, for one that finds no room
 	houseEvery   = 10 * time.Second // between two rounds of housekeeping
+	tellRounds   = 6                // in which what a redrive changed is told again
 )
 
 // keepHouse takes back what lanes no longer need.
@@ -30,6 +33,7 @@ func (b *Inbox) keepHouse() {
 		for _, l := range b.all() {
 			l.forsake(now)
 		}
+		b.tellAgain()
 		b.mu.Lock()
 		patience := idleAfter
 		if len(b.lanes) > manyLanes {
@@ -37,6 +41,21 @@ func (b *Inbox) keepHouse() {
 		}
 		b.evict(now, patience)
 		b.mu.Unlock()
+	}
+}
+
+// tellAgain repeats what redrives changed, where nothing else may be said for long.
+func (b *Inbox) tellAgain() {
+	b.mu.Lock()
+	again := slices.Collect(maps.Keys(b.told))
+	for _, at := range again {
+		if b.told[at]--; b.told[at] == 0 {
+			delete(b.told, at)
+		}
+	}
+	b.mu.Unlock()
+	for _, at := range again {
+		b.remind(at)
 	}
 }
 
@@ -71,7 +90,7 @@ func (l *receiver) retire(now, patience time.Duration) (s sessionKey, idle bool)
 	return sessionKey{l.node, l.session}, true
 }
 
-// remind tells a sender the counts of a place that no lane keeps; what is committed counts whatever session it is told in.
+// remind tells a sender the counts of a place as they are stored; what is committed counts whatever session it is told in.
 func (b *Inbox) remind(at place) {
 	node, ok := b.opt.OwnerOf(at.sender)
 	if !ok {

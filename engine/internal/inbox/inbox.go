@@ -27,6 +27,7 @@ type Inbox struct {
 	lanes    map[laneKey]*receiver
 	sessions map[sessionKey]*receiver
 	claimed  map[int64]bool // dead letters in somebody's hands
+	told     map[place]int  // how often it is still to be told what a redrive changed; the word may get lost, and nothing asks for it
 	counting map[place]int  // redriven messages whose count is being changed in the store
 	early    early
 	denied   map[string]time.Duration // when a node was last told that its session is unknown
@@ -70,7 +71,7 @@ type channel struct {
 func New(o Options, log Log, pub Publisher) *Inbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Inbox{opt: o, log: log, pub: pub, start: time.Now(), channels: map[string]*channel{}, lanes: map[laneKey]*receiver{},
-		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, denied: map[string]time.Duration{}, counting: map[place]int{}, ctx: ctx, cancel: cancel, account: account{limit: o.MaxLarge}}
+		sessions: map[sessionKey]*receiver{}, claimed: map[int64]bool{}, denied: map[string]time.Duration{}, told: map[place]int{}, counting: map[place]int{}, ctx: ctx, cancel: cancel, account: account{limit: o.MaxLarge}}
 	b.done.Go(b.keepHouse)
 	return b
 }

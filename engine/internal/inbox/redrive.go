@@ -182,13 +182,19 @@ func (b *Inbox) inVain(letter *store.DeadLetter, v *Verdict) error {
 // change is made there. Without such a lane the store counts, and none may open for the place until that is done.
 func (b *Inbox) revive(letter *store.DeadLetter, v *Verdict, settled func(error)) {
 	tx := &store.Tx{Segments: v.Segments, State: v.State, Must: true}
+	at := place{letter.Sender, letter.Channel, letter.Join}
 	after := func(err error) {
+		if err == nil {
+			b.mu.Lock()
+			b.told[at] = tellRounds
+			b.mu.Unlock()
+		}
 		if v.Settled != nil {
 			v.Settled(err)
 		}
 		settled(err)
 	}
-	if err := b.submitRevival(place{letter.Sender, letter.Channel, letter.Join}, letter.ID, tx, after); err != nil {
+	if err := b.submitRevival(at, letter.ID, tx, after); err != nil {
 		after(err)
 	}
 }

@@ -29,6 +29,9 @@ const (
 	Accounting Rule = "accounting"  // accepted = the ends + pending, and both ends say the same
 	Drain      Rule = "drain"       // when all is healed, everything comes to its end
 	Failure    Rule = "failure"     // nothing fails without a fault
+	Buried     Rule = "buried"      // only a dead letter is redriven, and none that was handled
+	Counted    Rule = "counted"     // what is held counts no attempt
+	Journaled  Rule = "journal"     // a journal holds what was received, once
 )
 
 // Violation is one broken rule.
@@ -70,6 +73,7 @@ type ending struct {
 	acked    int // index of the last ack; -1: none
 	verdict  Kind
 	attempts int
+	redriven Kind // Unknown: a handler acked it as a dead letter; Acked: durably
 }
 
 // turn is what a channel's handler is doing for one sender.
@@ -78,6 +82,7 @@ type turn struct {
 	key     string
 	decided bool
 	attempt int
+	held    bool
 	at      int // when it was handed over, as an index
 }
 
@@ -172,7 +177,7 @@ func (c *checker) event(i int, e *Event) {
 		if p := (pair{e.Node, e.Channel}); c.running[p] > 0 {
 			c.running[p]--
 		}
-	case Acked, Retried, Rejected, Withdrawn:
+	case Acked, Retried, Rejected, Withdrawn, Held, Redriven:
 		c.judged(i, e)
 	case Joined:
 		c.joined(e)
@@ -215,21 +220,6 @@ func (c *checker) started(e *Event) {
 	for f := range c.resumed {
 		if f.reader == e.Node {
 			delete(c.resumed, f)
-		}
-	}
-}
-
-// reorder forgets what was handed over to a reader last: the next message may be an earlier one.
-func (c *checker) reorder(reader string) {
-	for f := range c.lastSeq {
-		if f.reader == reader {
-			delete(c.lastSeq, f)
-			delete(c.lastID, f)
-		}
-	}
-	for f := range c.turns {
-		if f.reader == reader {
-			delete(c.turns, f)
 		}
 	}
 }
@@ -298,6 +288,10 @@ func (c *checker) handed(i int, e *Event) {
 		c.bad(Overlap, "#%d %s: its channel's handler was still running", i, e)
 	}
 	c.running[pair{e.Node, e.Channel}]++
+	if e.Redrive {
+		c.redriven(i, e, f)
+		return
+	}
 	c.inOrder(i, e, f)
 	if at, ok := c.resumed[f]; ok && e.Seq <= at && !c.rolledBack(e.Sender) {
 		c.bad(Again, "#%d %s: everything up to %d was durable when the run began", i, e, at)
@@ -319,51 +313,6 @@ func (c *checker) parallel(node, channel string) int {
 	return 1
 }
 
-// revived finds a message that comes for the first time after a later one of the same run: it had been skipped.
-func (c *checker) revived(i int, e *Event, f flow, m *message) {
-	name := runOf(e.ID)
-	p := place{f, name[0]}
-	at := c.furthest[p]
-	_, seen := c.ends[f][e.Key]
-	if at.run == name[1] && e.Seq < at.seq && !seen && !m.expires && !c.rolledBack(e.Sender) {
-		c.bad(Revived, "#%d %s: it had been passed over for sequence %d", i, e, at.seq)
-	}
-	if at.run != name[1] || e.Seq > at.seq {
-		c.furthest[p] = mark{name[1], e.Seq}
-	}
-}
-
-// inOrder checks one hand-over against the one before.
-func (c *checker) inOrder(i int, e *Event, f flow) {
-	scopes := []flow{f}
-	if c.cross[e.Node] && c.ordered[e.Sender] && e.Node != e.Sender && !c.rolledBack(e.Sender) {
-		scopes = append(scopes, flow{f.reader, "", f.sender})
-	}
-	for _, s := range scopes {
-		last, id := c.lastSeq[s], c.lastID[s]
-		restored := c.rolledBack(e.Sender) && runOf(id) != runOf(e.ID) // sequences are used again
-		if !restored && (e.Seq < last || e.Seq == last && e.ID != id) {
-			c.bad(Order, "#%d %s: sequence %d had come before", i, e, last)
-		}
-		c.lastSeq[s], c.lastID[s] = e.Seq, e.ID
-	}
-	p := place{f, runOf(e.ID)[0]}
-	t := c.turns[p]
-	if t != nil && t.id != e.ID && !t.decided && t.attempt < c.h.Attempts && c.purged[e.Sender] <= t.at { // else it may have been purged meanwhile
-		c.bad(Passed, "#%d %s: there was no verdict on %s", i, e, t.key)
-	}
-	c.turns[p] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt, at: i}
-}
-
-// runOf is the part of an engine's message id that names the store and its run.
-func runOf(id string) [2]wire.ID {
-	store, run, _, err := wire.ParseMessageID(id)
-	if err != nil {
-		return [2]wire.ID{}
-	}
-	return [2]wire.ID{store, run}
-}
-
 func (c *checker) take(i int, e *Event, f flow) {
 	ends := c.ends[f]
 	if ends == nil {
@@ -381,6 +330,10 @@ func (c *checker) take(i int, e *Event, f flow) {
 func (c *checker) judged(i int, e *Event) {
 	f := flow{e.Node, e.Channel, e.Sender}
 	end := c.ends[f][e.Key]
+	if e.Redrive {
+		c.revisited(i, e, end)
+		return
+	}
 	t := c.turns[place{f, runOf(e.ID)[0]}]
 	if end == nil || t == nil || t.id != e.ID {
 		return
@@ -392,6 +345,8 @@ func (c *checker) judged(i int, e *Event) {
 		end.verdict, t.decided = Rejected, true
 	case Withdrawn:
 		end.verdict, t.decided = 0, false
+	case Held:
+		end.verdict, t.held = 0, true
 	default:
 		end.verdict = Retried
 	}

@@ -97,6 +97,19 @@ func TestGoodHistories(t *testing.T) {
 			a := &h.Final.Accounts[1]
 			a.Accepted, a.Said, a.Has = 2, Totals{Handled: 2}, Totals{Handled: 2}
 		},
+		"a dead letter handled after all": func(h *History) { bury(h); redrive(h) },
+		"a dead letter handled, and its end not known": func(h *History) {
+			bury(h)
+			redrive(h)
+			h.remove(Redriven, "w2")
+		},
+		"held, and handled": func(h *History) { hold(h, 1) },
+		"a journal":         func(h *History) { keep(h) },
+		"a journal with holes": func(h *History) {
+			keep(h)
+			h.Final.Journals[0].Holes = true
+			h.Final.Journals[0].Entries = h.Final.Journals[0].Entries[1:]
+		},
 		"a loss by a restored sender": func(h *History) {
 			h.insert(2, Event{Kind: Invoked, Node: "w", Channel: "c", Key: "w0", Readers: []string{"r"}}, Event{Kind: Accepted, Node: "w", Channel: "c", Key: "w0"},
 				Event{Kind: RolledBack, Node: "w", Since: 1})
@@ -172,18 +185,30 @@ func TestBadHistories(t *testing.T) {
 			a := &h.Final.Accounts[0]
 			a.Said, a.Has = Totals{Handled: 2, Pruned: 1}, Totals{Handled: 2, Pruned: 1}
 		}},
-		"an effect twice":             {Effect, func(h *History) { h.Final.State["r"]["c"]["w2"] = 2 }},
-		"an effect missing":           {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2") }},
-		"a sum that lost a write":     {Effect, func(h *History) { h.Final.Sums["r"]["c"] = 2 }},
-		"an emit without its effect":  {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2"); h.remove(Acked, "w2") }},
-		"an effect without its emit":  {Effect, func(h *History) { h.Final.State["r"]["c"]["w9"] = 1 }},
-		"no balance":                  {Accounting, func(h *History) { h.Final.Accounts[0].Accepted = 4 }},
-		"pending at the end":          {Accounting, func(h *History) { h.Final.Accounts[0].Accepted = 4; h.Final.Accounts[0].Pending = 1 }},
-		"ends that differ":            {Accounting, func(h *History) { h.Final.Accounts[0].Has.Handled = 2 }},
-		"accounts that nobody saw":    {Accounting, func(h *History) { four(&h.Final.Accounts[0]) }},
-		"a reader that left unasked":  {Accounting, func(h *History) { h.Final.Accounts[0].Ended = true }},
-		"messages that stay":          {Drain, func(h *History) { h.Final.Undrained = "one waits" }},
-		"a failure without its fault": {Failure, func(h *History) { h.Events = append(h.Events, Event{Kind: Trouble, Node: "w", Note: "start"}) }},
+		"a redrive of what was handled":     {Buried, func(h *History) { redrive(h) }},
+		"a redrive of what was redriven":    {Buried, func(h *History) { bury(h); redrive(h); redrive(h) }},
+		"a redrive beside another message":  {Overlap, func(h *History) { bury(h); redrive(h); h.remove(Returned, "w3") }},
+		"a redrive whose effect is missing": {Effect, func(h *History) { bury(h); redrive(h); delete(h.Final.State["r"]["c"], "w2") }},
+		"a redrive that is not counted":     {Accounting, func(h *History) { bury(h); redrive(h); dead(h) }},
+		"a held message that was counted":   {Counted, func(h *History) { hold(h, 2) }},
+		"the next before one that is held":  {Passed, func(h *History) { hold(h, 1); unhold(h) }},
+		"a journal that lacks a message":    {Journaled, func(h *History) { keep(h); h.Final.Journals[0].Entries = h.Final.Journals[0].Entries[1:] }},
+		"a journal that has one twice":      {Journaled, func(h *History) { e := &keep(h).Entries; *e = append(*e, (*e)[2]) }},
+		"a journal in the wrong order":      {Journaled, func(h *History) { e := keep(h).Entries; e[0], e[1] = e[1], e[0] }},
+		"a journal of what nobody sent":     {Journaled, func(h *History) { keep(h).Entries[0].Key = "x" }},
+		"a journal of what was changed":     {Journaled, func(h *History) { keep(h).Entries[0].Broken = true }},
+		"an effect twice":                   {Effect, func(h *History) { h.Final.State["r"]["c"]["w2"] = 2 }},
+		"an effect missing":                 {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2") }},
+		"a sum that lost a write":           {Effect, func(h *History) { h.Final.Sums["r"]["c"] = 2 }},
+		"an emit without its effect":        {Effect, func(h *History) { delete(h.Final.State["r"]["c"], "w2"); h.remove(Acked, "w2") }},
+		"an effect without its emit":        {Effect, func(h *History) { h.Final.State["r"]["c"]["w9"] = 1 }},
+		"no balance":                        {Accounting, func(h *History) { h.Final.Accounts[0].Accepted = 4 }},
+		"pending at the end":                {Accounting, func(h *History) { h.Final.Accounts[0].Accepted = 4; h.Final.Accounts[0].Pending = 1 }},
+		"ends that differ":                  {Accounting, func(h *History) { h.Final.Accounts[0].Has.Handled = 2 }},
+		"accounts that nobody saw":          {Accounting, func(h *History) { four(&h.Final.Accounts[0]) }},
+		"a reader that left unasked":        {Accounting, func(h *History) { h.Final.Accounts[0].Ended = true }},
+		"messages that stay":                {Drain, func(h *History) { h.Final.Undrained = "one waits" }},
+		"a failure without its fault":       {Failure, func(h *History) { h.Events = append(h.Events, Event{Kind: Trouble, Node: "w", Note: "start"}) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := good()
@@ -222,6 +247,72 @@ func revive(h *History) {
 	for _, k := range []Kind{Handed, Acked, Returned} {
 		h.Events = append(h.Events, h.remove(k, "w2"))
 	}
+}
+
+// bury makes w2 a dead letter, whose effect and emit come of a redrive.
+func bury(h *History) {
+	h.Events[h.find(Acked, "w2")].Kind = Rejected
+	i := h.find(Invoked, "e/r/w2")
+	for _, k := range []Kind{Accepted, Handed, Acked, Returned} {
+		h.Events = append(h.Events, h.remove(k, "e/r/w2"))
+	}
+	h.Events = append(h.Events, h.Events[i])
+	h.Events = append(h.Events[:i:i], h.Events[i+1:]...)
+	// What w reads comes in the order in which it is emitted.
+	for i := range h.Events {
+		if e := &h.Events[i]; e.Sender == "r" && e.Key == "e/r/w2" {
+			e.Seq, e.ID = 9, id("r", 9)
+		}
+	}
+	h.Events = append(h.Events[:len(h.Events)-5:len(h.Events)-5], append([]Event{h.Events[len(h.Events)-1]}, h.Events[len(h.Events)-5:len(h.Events)-1]...)...)
+}
+
+// redrive handles w2 once more, as a dead letter.
+func redrive(h *History) {
+	for _, k := range []Kind{Handed, Acked, Returned, Redriven} {
+		e := message1(k, "r", "c", "w", "w2", 2)
+		e.Attempt, e.Redrive = 2, true
+		h.Events = append(h.Events, e)
+	}
+}
+
+// dead counts w2 as a dead letter still.
+func dead(h *History) {
+	h.Final.Accounts[0].Said, h.Final.Accounts[0].Has = Totals{Handled: 2, Dead: 1}, Totals{Handled: 2, Dead: 1}
+}
+
+// hold makes r hold w2 once, and gives the next attempt a number.
+func hold(h *History, next int) {
+	again := message1(Handed, "r", "c", "w", "w2", 2)
+	again.Attempt = next
+	h.insert(h.find(Acked, "w2"), message1(Held, "r", "c", "w", "w2", 2), message1(Returned, "r", "c", "w", "w2", 2), again)
+}
+
+// unhold makes w3 come while w2 is held at its last attempt.
+func unhold(h *History) {
+	for i := range h.Events {
+		if e := &h.Events[i]; e.Key == "w2" && e.Kind == Handed {
+			e.Attempt = h.Attempts
+		}
+	}
+	i := h.find(Acked, "w2")
+	h.Events = append(h.Events[:i-1:i-1], h.Events[i+1:]...)
+	for n := len(h.Events) - 1; ; n-- {
+		if e := &h.Events[n]; e.Key == "w2" && e.Kind == Returned {
+			h.Events = append(h.Events[:n:n], h.Events[n+1:]...)
+			return
+		}
+	}
+}
+
+// keep gives r a journal.
+func keep(h *History) *Journal {
+	h.Final.Journals = []Journal{{Node: "r", Channel: "c"}}
+	j := &h.Final.Journals[0]
+	for i := range uint64(3) {
+		j.Entries = append(j.Entries, Entry{Sender: "w", Key: fmt.Sprintf("w%d", i+1), ID: id("w", i+1), Seq: i + 1})
+	}
+	return j
 }
 
 func four(a *Account) { a.Accepted, a.Said.Handled, a.Has.Handled = 4, 4, 4 }

@@ -41,7 +41,7 @@ func (c *consumer) behaviour(key string, attempt int) (b behaviour) {
 		b.kind, b.delay = Retried, time.Duration(draw.IntN(3000))*time.Millisecond
 	case roll < 13:
 		b.kind = 0
-	case roll < 14:
+	case roll < 15:
 		b.kind = Rejected
 	}
 	if c.run.n.sick.Load() > 0 && b.kind == Acked {
@@ -64,7 +64,7 @@ func (c *consumer) steady(key string, attempt int) behaviour {
 }
 
 func (c *consumer) event(k Kind, key string, m *engine.Message) Event {
-	return Event{Kind: k, Node: c.run.n.plan.id, Run: c.run.number, Channel: m.Channel, Sender: m.Sender, Key: key, ID: m.ID, Seq: m.Seq, Attempt: m.Attempt}
+	return Event{Kind: k, Node: c.run.n.plan.id, Run: c.run.number, Channel: m.Channel, Sender: m.Sender, Key: key, ID: m.ID, Seq: m.Seq, Attempt: m.Attempt, Redrive: c.run.isRedriven(m)}
 }
 
 // record adds to the history what happens before the process ends; it tells whether that is so. A verdict that is not on record must
@@ -78,6 +78,7 @@ func (c *consumer) record(e Event) bool {
 }
 
 func (c *consumer) begin(m *engine.Message) (string, behaviour) {
+	c.run.notice(m)
 	key, whole := keyOf(m.Data)
 	e := c.event(Handed, key, m)
 	e.Broken = !whole
@@ -129,6 +130,10 @@ func (c *consumer) handle(_ context.Context, m *engine.Message) engine.Result {
 	defer func() { c.record(c.event(Returned, key, m)) }()
 	if !c.run.alive() {
 		return engine.Result{Verdict: engine.Stop}
+	}
+	if c.run.n.lacking.Load() > 0 {
+		c.record(c.event(Held, key, m))
+		return engine.Result{Verdict: engine.Hold, Delay: time.Second, Reason: "what it needs is away"}
 	}
 	switch b.kind {
 	case Retried, 0:

@@ -31,6 +31,8 @@ var faults = []fault{
 	{"database deleted", 10, (*world).wipe},
 	{"redeploy", 6, func(w *world) bool { return w.down("redeploy", (*node).redeploy) }},
 	{"handlers fail", 6, (*world).sicken},
+	{"handlers held", 5, (*world).starve},
+	{"redrive", 10, (*world).redrive},
 	{"leave", 12, (*world).secede},
 	{"kick", 12, (*world).kick},
 	{"purge", 14, (*world).purge},
@@ -98,6 +100,9 @@ func (w *world) up() *node {
 		return nil
 	}
 	w.hit = pick(w.draw, list...)
+	if w.victim != nil && w.victim.run != nil && chance(w.draw, 0.7) {
+		w.hit = w.victim
+	}
 	return w.hit
 }
 

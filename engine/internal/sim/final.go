@@ -16,6 +16,7 @@ func (c *checker) final() {
 	c.firsts()
 	c.reread()
 	c.accounts()
+	c.journals()
 }
 
 // effects compares what handlers were shown to have done with what is in the state.
@@ -42,7 +43,8 @@ func (c *checker) effects() {
 			}
 			spare := c.spare(f)
 			for key, end := range ends {
-				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) || end.acked < c.wiped[f.reader] || c.leaver[pair{f.reader, f.channel}] {
+				if m := c.messages[key]; end.verdict != Acked || state[key] > 0 || m.expires || c.excused(m) || end.acked < c.wiped[f.reader] || c.leaver[pair{f.reader, f.channel}] ||
+					end.redriven != 0 && c.rolledBack(f.reader) { // the letter is back, too
 					continue
 				}
 				if spare--; spare < 0 {
@@ -197,7 +199,7 @@ func (c *checker) reread() {
 		}
 		spare := c.spare(f)
 		for key, end := range ends {
-			if end.acked <= b[0] || end.handed >= b[1] || c.messages[key].expires {
+			if end.redriven != 0 || end.acked <= b[0] || end.handed >= b[1] || c.messages[key].expires {
 				continue
 			}
 			if spare--; spare < 0 {
@@ -244,7 +246,7 @@ func (c *checker) counted(a Account) {
 	var handled, dead, loose uint64
 	for key, end := range c.ends[flow{a.Reader, a.Channel, a.Sender}] {
 		switch {
-		case c.messages[key].expires:
+		case c.messages[key].expires || end.redriven == Unknown:
 			loose++
 		case end.verdict == Acked:
 			handled++

@@ -22,23 +22,26 @@ const (
 	Refused  // Channel, Key: nothing was stored
 	Unknown  // Channel, Key: it may have been stored
 
-	Handed   // Run, Channel, Sender, Key, ID, Seq, Attempt, Broken: a handler is called
+	Handed   // Run, Channel, Sender, Key, ID, Seq, Attempt, Broken, Redrive: a handler is called
 	Returned // Run, Channel, ID: it returned
 	Acked    // Run, Channel, Sender, Key, ID: verdicts, as they are given
 	Retried
 	Rejected
 	Withdrawn // ID: the verdict came too late and does not count
+	Held      // there is no verdict, for what the handler needs is away; nothing is counted
 
 	Joined // Run, Channel, Count: the node's join to a channel goes on, or begins; its number
 	Left   // Channel, Count: that join may end from now on
 	Purged // the node's queue may be emptied until now
+
+	Redriven // Run, Channel, Sender, Key, ID: a dead letter is durably handled
 
 	Resumed // Run, Channel, Sender, Seq, Count: a place at the start of a run: its sequence, and how many messages it counts as handled
 	Audited // Channel, Sender, Claim, Count: Sender claims that Node handled Claim messages; Node has Count durably
 )
 
 var kindNames = [...]string{"", "started", "stopped", "rolled back", "trouble", "invoked", "accepted", "refused", "unknown", "handed", "returned", "acked", "retried",
-	"rejected", "withdrawn", "joined", "left", "purged", "resumed", "audited"}
+	"rejected", "withdrawn", "held", "joined", "left", "purged", "redriven", "resumed", "audited"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -65,6 +68,7 @@ type Event struct {
 	Ordered bool // the node has always sent in one order over all channels
 	Wiped   bool // the disk was put back to nothing
 	Expires bool // the message has a time to live
+	Redrive bool // it is a dead letter that is handed over once more; also of its verdicts
 }
 
 func (e *Event) String() string {
@@ -89,6 +93,7 @@ func (e *Event) String() string {
 	add("readers", strings.Join(e.Readers, ","))
 	add("note", e.Note)
 	add("broken", e.Broken)
+	add("redrive", e.Redrive)
 	if e.ID != "" {
 		fmt.Fprintf(&b, " id=…%s", e.ID[max(len(e.ID)-12, 0):])
 	}
@@ -118,6 +123,22 @@ type Final struct {
 	State map[string]map[string]map[string]int
 	// Sums is what the plugins of each node and channel have counted.
 	Sums map[string]map[string]int
+	// Journals are what those that a node keeps hold in the end.
+	Journals []Journal
+}
+
+// Journal is what a node received on a channel, as it says.
+type Journal struct {
+	Node, Channel string
+	Holes         bool // there may be some: its disk was full once
+	Entries       []Entry
+}
+
+// Entry is one message of a journal.
+type Entry struct {
+	Sender, Key, ID string
+	Seq             uint64
+	Broken          bool // it is not what the key stands for
 }
 
 // Reading says what a node does with a channel that it reads.

@@ -62,14 +62,17 @@ func impossible(fault, state string) string {
 // not, even if the two shun each other a little.
 const sure = 20
 
+// all is how many seeds have to meet every cell, however rare: see steer.
+const all = 2000
+
 // table shows how often which fault met which state, and lists the cells that are empty and should not be. Those that are too rare for that
 // many seeds are in brackets.
-func table(counts map[met]int) (text string, empty []string) {
-	rows, columns, all := map[string]int{}, map[string]int{}, 0
+func table(counts map[met]int, seeds int) (text string, empty []string) {
+	rows, columns, sum := map[string]int{}, map[string]int{}, 0
 	for m, n := range counts {
 		rows[m.fault] += n
 		columns[m.state] += n
-		all += n
+		sum += n
 	}
 	var b strings.Builder
 	for i, s := range states {
@@ -86,7 +89,7 @@ func table(counts map[met]int) (text string, empty []string) {
 			switch {
 			case impossible(f.name, s) != "":
 				fmt.Fprintf(&b, "%7s", "-")
-			case rows[f.name]*columns[s] < sure*all:
+			case seeds < all && rows[f.name]*columns[s] < sure*sum:
 				fmt.Fprintf(&b, "%7s", fmt.Sprintf("(%d)", n))
 			default:
 				fmt.Fprintf(&b, "%7d", n)

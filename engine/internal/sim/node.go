@@ -30,6 +30,7 @@ type node struct {
 	narrowed *joinPlan         // what it reads no more for a while
 	sent     int               // messages the writers were asked for, ever
 	sick     atomic.Int32      // by how many faults its handlers fail; shared
+	lacking  atomic.Int32      // by how many faults its handlers lack what they need; shared
 	ahead    atomic.Int64      // of its wall clock, in nanoseconds; shared
 }
 
@@ -43,6 +44,9 @@ type run struct {
 	mu       sync.Mutex
 	channels map[string]*engine.Channel // under mu
 	plugins  map[string]*plugin         // under mu
+	letters  map[string]int             // by how many redrives each dead letter is tried, by message id; under mu
+	redriven map[*engine.Message]bool   // under mu
+	large    atomic.Bool                // the next message does not fit into a small payload
 	tokens   chan int                   // how many messages to send now
 	ending   chan struct{}              // closed: no more sends
 	dead     chan struct{}              // closed: the process is gone; what it still does has no meaning
@@ -64,7 +68,8 @@ func (n *node) start(why string) {
 		return
 	}
 	n.runs++
-	r := &run{n: n, number: n.runs, c: connection, abort: h.Abort, states: h.States, channels: map[string]*engine.Channel{}, plugins: map[string]*plugin{}, tokens: make(chan int, 64),
+	r := &run{n: n, number: n.runs, c: connection, abort: h.Abort, states: h.States, channels: map[string]*engine.Channel{}, plugins: map[string]*plugin{},
+		letters: map[string]int{}, redriven: map[*engine.Message]bool{}, tokens: make(chan int, 64),
 		ending: make(chan struct{}), dead: make(chan struct{})}
 	n.run = r
 	cross := n.plan.late == 0
@@ -100,6 +105,9 @@ func (r *run) join(j joinPlan) {
 	var opts []engine.JoinOption
 	if j.own {
 		opts = append(opts, engine.Own())
+	}
+	if j.journal && j.reads() {
+		opts = append(opts, engine.Journal(1000*time.Hour))
 	}
 	ch, err := r.c.JoinChannel(j.channel, j.mode, opts...)
 	if err != nil {

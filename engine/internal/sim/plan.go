@@ -44,6 +44,7 @@ type joinPlan struct {
 	own     bool
 	effects bool
 	emitTo  string
+	journal bool
 }
 
 func (n *nodePlan) join(channel string) *joinPlan {
@@ -72,11 +73,14 @@ func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
+// small is a network's payload that some messages do not fit into.
+const small = 24 << 10
+
 // leastFaults is how many faults every seed plays at least.
 const leastFaults = 20
 
 func newPlan(r *rand.Rand) *plan {
-	p := &plan{faults: leastFaults + r.IntN(5), payload: pick(r, 1<<20, 24<<10), backups: chance(r, 0.5), moving: chance(r, 0.25), purging: chance(r, 0.5), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
+	p := &plan{faults: leastFaults + r.IntN(5), payload: pick(r, 1<<20, small), backups: chance(r, 0.5), moving: chance(r, 0.25), purging: chance(r, 0.5), expiring: chance(r, 0.2), lossy: pick(r, 0, 0, 0.01, 0.05)}
 	p.backups = p.backups && !p.moving // a disk that was put back does not know of later joins
 	slow := chance(r, 0.3)
 	ordering := pick(r, engine.OrderReceiver, engine.OrderReceiver, engine.OrderChannel)
@@ -99,6 +103,11 @@ func newPlan(r *rand.Rand) *plan {
 		p.plain(r, channel)
 	}
 	p.pipeline(r)
+	for _, n := range p.nodes {
+		for i := range n.joins {
+			n.joins[i].journal = n.joins[i].reads() && chance(r, 0.25)
+		}
+	}
 	return p
 }
 

@@ -127,7 +127,7 @@ func TestSeeds(t *testing.T) {
 		}
 	})
 	t.Log(sum)
-	text, empty := table(sum.met)
+	text, empty := table(sum.met, sum.seeds)
 	t.Logf("How often a fault met a state:%s", text)
 	if len(empty) > 0 {
 		t.Errorf("these were never met in %d seeds: %s", sum.seeds, strings.Join(empty, ", "))
@@ -145,6 +145,7 @@ type summary struct {
 	total  int
 	faults map[string]int
 	events map[Kind]int
+	kept   int // messages in journals
 	met    map[met]int
 }
 
@@ -167,12 +168,15 @@ func (s *summary) add(r *Result) {
 	for i := range r.History.Events {
 		s.events[r.History.Events[i].Kind]++
 	}
+	for i := range r.History.Final.Journals {
+		s.kept += len(r.History.Final.Journals[i].Entries)
+	}
 }
 
 func (s *summary) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d seeds played, %d faults, at least %d on each; %d messages and emits invoked, %d hand-overs, %d starts of nodes\nfaults:", s.seeds, s.total, s.least,
-		s.events[Invoked], s.events[Handed], s.events[Started])
+	fmt.Fprintf(&b, "%d seeds played, %d faults, at least %d on each; %d messages and emits invoked, %d hand-overs, %d starts of nodes, %d dead letters handled after all, %d messages in journals\nfaults:", s.seeds, s.total, s.least,
+		s.events[Invoked], s.events[Handed], s.events[Started], s.events[Redriven], s.kept)
 	for _, name := range slices.Sorted(maps.Keys(s.faults)) {
 		fmt.Fprintf(&b, "\n  %7d %s", s.faults[name], name)
 	}

@@ -34,6 +34,7 @@ type world struct {
 	tally   map[string]int
 	met     map[met]int
 	hit     *node // by the present fault; nil: the network
+	victim  *node // likely to be hit by the next one; nil: any
 }
 
 // heal ends a fault.
@@ -105,6 +106,7 @@ func (w *world) rage() {
 		w.grant(6)
 		w.sleep(w.gap())
 		w.jump(i)
+		w.steer()
 		w.fault()
 		w.grant(4)
 		if chance(w.draw, 0.3) {
@@ -324,6 +326,7 @@ func (w *world) end() {
 			}
 			f.Sums[n.plan.id][j.channel] = sum
 		}
+		w.journals(n)
 	}
 	slices.SortFunc(f.Accounts, func(a, b Account) int {
 		return cmp.Or(cmp.Compare(a.Sender, b.Sender), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Reader, b.Reader))

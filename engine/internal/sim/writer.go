@@ -56,6 +56,9 @@ func (r *run) next(draw *rand.Rand, channel string) (string, engine.Outgoing) {
 	case roll < 10:
 		size = draw.IntN(4 << 10)
 	}
+	if r.large.Swap(false) {
+		size = 2*small + draw.IntN(2*small)
+	}
 	out := engine.Outgoing{Data: content(key, size)}
 	if r.n.w.plan.expiring && chance(draw, 0.15) {
 		out.TTL = time.Duration(1+draw.IntN(60)) * time.Second
