@@ -13,7 +13,6 @@ func (s *Store) loadMeta() error {
 	var engine int64
 	if err := s.w.each(qMeta, func(st *sqlite3.Stmt) bool {
 		s.id, node, engine, s.clean, found = columnID(st, 0), st.ColumnText(1), st.ColumnInt64(3), st.ColumnBool(4), true
-		s.secret = columnID(st, 5)
 		return false
 	}); err != nil {
 		return err
@@ -31,10 +30,17 @@ func (s *Store) loadMeta() error {
 	return nil
 }
 
+func (s *Store) loadSecret() error {
+	return s.w.each(qSecret, func(st *sqlite3.Stmt) bool {
+		s.secret = columnID(st, 0)
+		return false
+	})
+}
+
 // load reads into memory all that is held there. Its cost grows with the number of channels and readers, not with the log.
 func (s *Store) load() error {
 	s.run = s.opt.NewID()
-	for _, part := range []func() error{s.loadMeta, s.loadChannels, s.loadRuns, s.loadReaders, s.loadPositions, s.loadSkips} {
+	for _, part := range []func() error{s.loadMeta, s.loadSecret, s.loadChannels, s.loadRuns, s.loadReaders, s.loadPositions, s.loadSkips} {
 		if err := part(); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ const (
 	qNewMeta
 	qNewSecret
 	qMeta
+	qSecret
 	qSetClean
 	qTouch
 	qSetNode
@@ -104,7 +105,8 @@ var queries = [queryCount]string{
 	qRollback:  "ROLLBACK",
 	qNewMeta:   "INSERT INTO meta(id, store, node, created, engine, clean) VALUES(1, ?, ?, ?, 0, 1)",
 	qNewSecret: "UPDATE meta SET secret = ? WHERE length(secret) = 0",
-	qMeta:      "SELECT store, node, created, engine, clean, secret FROM meta",
+	qMeta:      "SELECT store, node, created, engine, clean FROM meta", // of every version
+	qSecret:    "SELECT secret FROM meta",
 	qSetClean:  "UPDATE meta SET clean = ?, engine = ?",
 	qTouch:     "UPDATE meta SET clean = 0, engine = engine + 1",
 	qSetNode:   "UPDATE meta SET node = ?",
