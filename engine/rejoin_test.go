@@ -187,3 +187,32 @@ func TestARejoinInTheMiddleOfAHandler(t *testing.T) {
 		}
 	})
 }
+
+// TestAReaderRestoredFromBeforeItsLeave leaves again, and joins anew for good: its next join has a number that it never had.
+func TestAReaderRestoredFromBeforeItsLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newRejoins(t, rmds.DefaultConfig())
+		if err := p.bob.Leave("chat"); err != nil {
+			t.Fatal(err)
+		}
+		p.settle()
+		p.network.Restore("bob", p.backup)
+		p.startBob()
+		p.settle()
+		if got := p.joins(); !slices.Equal(got, []uint64{1}) {
+			t.Errorf("joins %v, want that of side alone", got)
+		}
+		p.wants(1, 0)
+		if err := p.bob.Join("chat", rmds.ReadOnly).OnMessage(p.got.handle); err != nil {
+			t.Fatal(err)
+		}
+		p.settle()
+		p.send(2)
+		p.settle()
+		p.wants(7, 8)
+		if got := p.joins(); !slices.Equal(got, []uint64{3, 1}) {
+			t.Errorf("joins %v", got)
+		}
+		p.accounts(2, 0)
+	})
+}

@@ -284,6 +284,9 @@ func (n *Node) endKicked(node string, joins []wire.OpenChannel, e store.AuditEnt
 	return nil
 }
 
+// maxForgotten bounds how many later joins a kick may know of: whoever gives it must not use up the numbers.
+const maxForgotten = 1 << 20
+
 // leaveKicked ends this node's own joins, those that are still the ones meant: where the operator has joined anew since, the new join stays.
 func (n *Node) leaveKicked(joins []wire.OpenChannel, e store.AuditEntry) error {
 	tx := store.Tx{Audit: []store.AuditEntry{e}}
@@ -301,6 +304,11 @@ func (n *Node) leaveKicked(joins []wire.OpenChannel, e store.AuditEntry) error {
 		n.in.Detach(own.Channel)
 		own.Ended = true
 		tx.Joins = append(tx.Joins, own)
+		for _, j := range joins { // joins of before this database was restored: the next one has to be above them
+			if j.Name == own.Channel && j.Join > own.Number && j.Join-own.Number <= maxForgotten {
+				tx.Joins = append(tx.Joins, store.Join{Channel: j.Name, Number: j.Join, Role: own.Role, Ended: true})
+			}
+		}
 		for _, r := range n.ownRows(own.Channel) {
 			if r.Ended {
 				continue

@@ -173,6 +173,9 @@ func (n *Node) kickAgain(a store.AddReader) {
 	n.done.Go(func() {
 		defer n.over(a)
 		m := &wire.Management{Verb: VerbKick, Args: []string{a.Node}, Channels: []wire.OpenChannel{{Name: a.Channel, Join: a.Join}}}
+		if last := n.out.Newest(a.Store, a.Channel); last > a.Join { // it does not know of that one: its database is an older copy
+			m.Channels = append(m.Channels, wire.OpenChannel{Name: a.Channel, Join: last})
+		}
 		n.name(m)
 		for n.ctx.Err() == nil && slices.Contains(n.online(), a.Node) {
 			ctx, cancel := context.WithTimeout(n.ctx, kickPatient)

@@ -297,6 +297,18 @@ func (l *ledger) newer(id store.ID, channel string, join uint64) (found store.Re
 	return found, ok
 }
 
+// newest is the highest number of a join of a store to a channel, whatever has become of it; 0: none is known.
+func (l *ledger) newest(id store.ID, channel string) (join uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.rows {
+		if k.store == id && k.channel == channel {
+			join = max(join, k.join)
+		}
+	}
+	return join
+}
+
 func moved(r *store.Reader, opens bool) store.ReaderChange {
 	return store.ReaderChange{Move: &store.MoveReader{Store: r.Store, Channel: r.Channel, Join: r.Join, Position: r.Position, Totals: r.Totals, Proof: r.Proof, Opens: opens}}
 }

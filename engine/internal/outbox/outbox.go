@@ -176,6 +176,9 @@ func (b *Outbox) Newer(id store.ID, channel string, join uint64) (store.Reader, 
 	return b.ledger.newer(id, channel, join)
 }
 
+// Newest is the highest number of a join of a store to a channel, also of those that have ended; 0: none is on record.
+func (b *Outbox) Newest(id store.ID, channel string) uint64 { return b.ledger.newest(id, channel) }
+
 // NameReader records durably that a reader's store belongs to another node id now. Its joins and places stay what they are. It does not wait for the
 // disk; done is called with the outcome, by the goroutine that writes.
 func (b *Outbox) NameReader(id store.ID, node string, done func(error)) {
