@@ -76,7 +76,7 @@ func TestFourLargeMessagesAtOnce(t *testing.T) {
 // withoutRaceDetector runs the test in a program of its own: the race detector takes several times the memory that is measured.
 func withoutRaceDetector(t *testing.T) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=5m", "-v", "-run=^"+t.Name()+"$", ".")
+	c := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=15m", "-v", "-run=^"+t.Name()+"$", ".")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := c.CombinedOutput()
 	t.Logf("%s", out)
@@ -128,7 +128,7 @@ func (p *largeProcess) end() { _ = p.stdin.Close() }
 // expect returns what follows the prefix in the next line that has it.
 func (p *largeProcess) expect(prefix string) string {
 	p.t.Helper()
-	deadline := time.After(3 * patience)
+	deadline := time.After(5 * patience)
 	for {
 		select {
 		case line, ok := <-p.lines:

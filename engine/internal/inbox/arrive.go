@@ -33,6 +33,9 @@ func (b *Inbox) data(a wire.Address, data []byte) {
 		return
 	}
 	l.arrive(a.From, &d)
+	if p := d.Piece; p != nil && p.Total > largeBatch {
+		b.account.sweep(len(p.Data)) // what came in vain is garbage too
+	}
 }
 
 // unknown tells a sender that its session is not known here, as happens when the answer to an open was lost with a process.

@@ -32,7 +32,7 @@ type account struct {
 	mu    sync.Mutex
 	limit int
 	used  int
-	swept int // bytes of pieces taken since the garbage collector ran
+	swept int // bytes of pieces that came since the garbage collector ran
 	turns []*receiver
 }
 
@@ -80,7 +80,8 @@ func (a *account) give(n int) {
 	}
 }
 
-// sweep runs the garbage collector when pieces have left much behind. Beside a live batch of 64 MiB it would let as much garbage gather
+// sweep runs the garbage collector when pieces have left much behind, those too that were not taken: a lost frame makes garbage of all that are
+// under way behind it. Beside a live batch of 64 MiB it would let as much garbage gather
 // before it runs by itself.
 func (a *account) sweep(n int) {
 	a.mu.Lock()
@@ -128,9 +129,6 @@ func (l *receiver) piece(d *wire.Data, it *item, before lane.Position) {
 	p.buf = append(p.buf, d.Piece.Data...)
 	p.touched = l.box.now()
 	notify(l.say)
-	if p.charge > 0 {
-		l.box.account.sweep(len(d.Piece.Data))
-	}
 	if uint64(len(p.buf)) < d.Piece.Total {
 		return
 	}
