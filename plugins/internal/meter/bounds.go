@@ -35,7 +35,12 @@ const (
 const (
 	MaxModuleBlocksByLocals = 10_000_000
 	MaxIndirectCalls        = 300_000
+	MaxModuleBlocks         = 2_000_000   // a loop counts as one and loopBlocks more
+	MaxModuleSquares        = 750_000_000 // of the same, each function's squared: time grows so within a function
 )
+
+// loopBlocks is how many blocks more than the loop itself the compiler makes of one, with its countdown.
+const loopBlocks = 2
 
 // bulkBlocks is how many blocks the compiler makes of a bulk operation, in round figures.
 const bulkBlocks = 4

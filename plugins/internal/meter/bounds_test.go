@@ -52,6 +52,10 @@ func bombs() []bomb {
 			section(10, many(21, body(vec(cat(leb(2000), []byte{0x7f})), repeat(250, 2, 0x40, 0x0b))...)))},
 		{"indirect calls", "indirect calls in the module", module(section(1, vec([]byte{0x60, 0, 0})), section(3, many(7, 0)), section(4, vec([]byte{0x70, 0, 1})),
 			section(10, many(7, body(noLocals, repeat(50_000, 0x41, 0, 0x11, 0, 0))...)))},
+		{"blocks of large functions", "squares of the functions' blocks", functions(31, body(noLocals, repeat(5000, 2, 0x40, 0x0b)))},
+		{"loops of large functions", "squares of the functions' blocks", functions(84, body(noLocals, repeat(1000, 3, 0x40, 0x0b)))},
+		{"bulk operations of large functions", "squares of the functions' blocks", functions(31, body(noLocals, repeat(1250, 0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 11, 0)))},
+		{"blocks of small functions", "blocks in the module", functions(20_001, body(noLocals, repeat(100, 2, 0x40, 0x0b)))},
 		{"carried by calls", "values carried", module(section(1, vec(carrying, []byte{0x60, 0, 0})), section(3, vec([]byte{0}, []byte{1})),
 			section(10, vec(body(noLocals, []byte{0}), body(noLocals, repeat(201, 0x10, 0)))))},
 		{"carried by blocks", "values carried", module(section(1, vec(carrying, []byte{0x60, 0, 0})), section(3, vec([]byte{1})),
@@ -59,6 +63,11 @@ func bombs() []bomb {
 		{"carried by branches", "values carried", module(section(1, vec(carrying)), section(3, vec([]byte{0})),
 			section(10, vec(body(noLocals, repeat(201, 0x0c, 0)))))},
 	}
+}
+
+// functions is a module with one function many times over, and a memory.
+func functions(n int, body []byte) []byte {
+	return module(section(1, vec([]byte{0x60, 0, 0})), section(3, many(n, 0)), section(5, vec([]byte{0, 1})), section(10, many(n, body...)))
 }
 
 // TestBombs requires that every bound refuses a module quickly.

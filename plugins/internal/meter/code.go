@@ -83,7 +83,16 @@ func (f *function) bounds() error {
 		return err
 	}
 	f.m.blocksByLocals += product
-	return bound("blocks times local variables in the module up to here", f.m.blocksByLocals, MaxModuleBlocksByLocals)
+	if err := bound("blocks times local variables in the module up to here", f.m.blocksByLocals, MaxModuleBlocksByLocals); err != nil {
+		return err
+	}
+	blocks := uint64(f.blocks + loopBlocks*f.loops)
+	f.m.blocks += blocks
+	if err := bound("blocks in the module up to here", f.m.blocks, MaxModuleBlocks); err != nil {
+		return err
+	}
+	f.m.squares += blocks * blocks
+	return bound("squares of the functions' blocks in the module up to here", f.m.squares, MaxModuleSquares)
 }
 
 // copyLocals adds a group of one variable for the checks.

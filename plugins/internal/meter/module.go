@@ -75,6 +75,8 @@ type module struct {
 	codes          int
 	blocksByLocals uint64 // of all functions
 	indirectCalls  uint64 // of all functions
+	blocks         uint64 // of all functions, loops and bulk operations counted as several
+	squares        uint64 // of each function's blocks, added up
 	elementItems   uint64
 	dataCount      int // -1 without that section
 	data           int
