@@ -80,6 +80,9 @@ func (w *world) fault() {
 	for {
 		roll := w.draw.IntN(total)
 		i := slices.IndexFunc(faults, func(f fault) bool { roll -= f.weight; return roll < 0 })
+		if w.next != "" && chance(w.draw, 0.5) {
+			i = slices.IndexFunc(faults, func(f fault) bool { return f.name == w.next })
+		}
 		if w.hit = nil; faults[i].strike(w) {
 			w.tally[faults[i].name]++
 			w.note(faults[i].name, seen)

@@ -70,13 +70,17 @@ func (w *world) purge() bool {
 	if n == nil || !w.plan.purging || n.crowded() {
 		return false
 	}
-	c := n.run.c
+	n.purge()
+	return true
+}
+
+func (n *node) purge() {
+	w, c := n.w, n.run.c
 	n.run.tasks.Go(func() {
 		_ = c.Mgmt.PurgeQueue(engine.Self) // a store that fails is another fault's
 		w.history.add(Event{Kind: Purged, Node: n.plan.id})
 	})
 	w.history.add(Event{Kind: Purged, Node: n.plan.id})
-	return true
 }
 
 // crowded tells whether the node's disk is full: what has to be written waits.

@@ -12,7 +12,11 @@ var rare = []string{"disk full", "gap", "reassembling"}
 
 // steer brings a rare state about now and then, for the next fault to meet it.
 func (w *world) steer() {
-	w.victim = nil
+	w.victim, w.next = nil, ""
+	if n := w.restorable(); n != nil && chance(w.draw, 0.25) {
+		w.pass(n)
+		return
+	}
 	if !chance(w.draw, 0.2) {
 		return
 	}
@@ -35,6 +39,38 @@ func (w *world) steer() {
 	}
 	w.grant(4)
 	w.await(state)
+}
+
+// restorable is a node that is up and has a backup.
+func (w *world) restorable() *node {
+	for _, n := range w.nodes {
+		if n.run != nil && n.copy != nil && n.made >= 0 {
+			return n
+		}
+	}
+	return nil
+}
+
+// pass lets a node pass over what is purged while it is away, and handle what comes behind that, before it is put back to its backup: what it passed must
+// not come then.
+func (w *world) pass(n *node) {
+	id := n.plan.id
+	w.away[id]++
+	w.net.Disconnect(id)
+	w.grant(4)
+	time.Sleep(2 * time.Second)
+	for _, other := range w.nodes {
+		if w.plan.purging && other != n && other.run != nil && !other.crowded() {
+			other.purge()
+		}
+	}
+	time.Sleep(time.Second)
+	if w.away[id]--; w.away[id] == 0 {
+		w.net.Reconnect(id)
+	}
+	w.grant(4)
+	time.Sleep(time.Duration(w.draw.IntN(5000)) * time.Millisecond)
+	w.victim, w.next = n, "restore"
 }
 
 // await waits a little until a node is in a state, and makes it the likely victim of the fault that comes next.

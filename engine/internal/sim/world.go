@@ -33,8 +33,9 @@ type world struct {
 	heals   []heal
 	tally   map[string]int
 	met     map[met]int
-	hit     *node // by the present fault; nil: the network
-	victim  *node // likely to be hit by the next one; nil: any
+	hit     *node  // by the present fault; nil: the network
+	victim  *node  // likely to be hit by the next one; nil: any
+	next    string // the likely next one; "": any
 }
 
 // heal ends a fault.
