@@ -8,7 +8,7 @@ import (
 )
 
 // rare are states that faults hardly ever meet by chance, for they last a moment or come seldom.
-var rare = []string{"disk full", "gap", "reassembling"}
+var rare = []string{"disk full", "gap", "reassembling", "catching up from the database"}
 
 // steer brings a rare state about now and then, for the next fault to meet it.
 func (w *world) steer() {
@@ -38,6 +38,12 @@ func (w *world) steer() {
 		}
 	}
 	w.grant(4)
+	if n := w.up(); n != nil && state == "catching up from the database" {
+		time.Sleep(100 * time.Millisecond)
+		n.disk.SetFull(false)
+		kill(n)
+		n.start("with what it has not sent yet")
+	}
 	w.await(state)
 }
 
