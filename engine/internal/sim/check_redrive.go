@@ -2,7 +2,7 @@ package sim
 
 // redriven checks that what is handed over once more is a dead letter.
 func (c *checker) redriven(i int, e *Event, f flow) {
-	if c.rolledBack(f.reader) || c.leaver[pair{f.reader, f.channel}] {
+	if c.rolledBack(f.reader) || c.emittedAgain(e.Key) || c.leaver[pair{f.reader, f.channel}] { // else another message of that key may be meant
 		return
 	}
 	if end := c.ends[f][e.Key]; !c.ended(f, e.Key) || end.verdict == Acked {
