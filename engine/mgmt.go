@@ -102,6 +102,9 @@ func (m *Management) GetSubscribers(channel string) []NodeInfo {
 //	rejected_impostor                      with another's name, store or channel
 //	rejected_wrong_role                    of a node that is no writer of the channel
 //	overruns                               times that frames came faster than they were taken
+//	unheard                                announcements and orders that were dropped because too many came at once; they are made again
+//	refused_announcements                  those for which there was no room, of too many nodes or of too many channels
+//	refused_readers                        times that a new reader was given no place on record, because there are too many or too many came at once
 //	denied                                 times that NATS refused a subject
 //	suspended                              channels that a reader gets nothing of now, once for each; Status says why
 //	storage_trouble                        1 while the database cannot take what it is given, else 0; Status says why
@@ -150,6 +153,9 @@ func (m *Management) Statistic() map[string]int64 {
 		}
 	}
 	add("overruns", own.Overruns)
+	add("unheard", own.Unheard)
+	add("refused_announcements", own.RefusedAnnouncements)
+	add("refused_readers", own.RefusedReaders)
 	add("denied", own.Denied)
 	add("sent_keepalives", own.KeepalivesSent)
 	add("received_keepalives", own.KeepalivesReceived)

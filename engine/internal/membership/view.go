@@ -3,6 +3,7 @@ package membership
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/getevo/rmds-router/engine/internal/wire"
@@ -19,23 +20,14 @@ type Limits struct {
 	Forget    time.Duration // silence after which a node drops out of listings
 }
 
-// maxNodes bounds the view: announcements are not authenticated by themselves.
-const maxNodes = 65536
-
 // Peer is one other node as last heard.
 type Peer struct {
 	wire.Announcement
 	HeardAt Now
 	Online  bool
-	Whole   bool // all its channels are known: an announcement to everybody was heard from this run
-	moved   bool // its store goes on under another node id: the node is gone, unless it says otherwise
-	joins   map[string]wire.AnnouncedChannel
-}
-
-// Channel returns what the peer does on a channel.
-func (p *Peer) Channel(name string) (wire.AnnouncedChannel, bool) {
-	c, ok := p.joins[name]
-	return c, ok
+	Whole   bool                    // all its channels are known: an announcement to everybody was heard from this run
+	moved   bool                    // its store goes on under another node id: the node is gone, unless it says otherwise
+	joins   []wire.AnnouncedChannel // by name
 }
 
 // View is what this node knows of the network.
@@ -45,15 +37,18 @@ type View struct {
 	peers     map[string]*Peer
 	holders   map[wire.ID]*Peer // whose a store is, online or not
 	shared    func(channel string) bool
+	friend    func(node string) bool
+	joins     int                // of all peers
+	refused   uint64             // announcements that found no room
 	names     map[wire.ID]string // the nodes that stores belonged to before this view began
 	connected bool
 	since     Now
 }
 
-// NewView returns an empty view. Shared tells whether this node has joined a channel; names are the nodes that stores belonged to when they were
-// last heard of.
-func NewView(self string, l Limits, shared func(channel string) bool, names map[wire.ID]string) *View {
-	return &View{self: self, limits: l, peers: map[string]*Peer{}, holders: map[wire.ID]*Peer{}, shared: shared, names: names}
+// NewView returns an empty view. Shared tells whether this node has joined a channel, and friend whether it has a node on record: for those
+// there is room when there is none for others. Names are the nodes that stores belonged to when they were last heard of.
+func NewView(self string, l Limits, shared, friend func(string) bool, names map[wire.ID]string) *View {
+	return &View{self: self, limits: l, peers: map[string]*Peer{}, holders: map[wire.ID]*Peer{}, shared: shared, friend: friend, names: names}
 }
 
 // Connected and Disconnected follow the connection to the network.
@@ -79,8 +74,16 @@ const (
 // Hear takes an announcement. A partial one (a keepalive of one channel) adds to what is known instead of replacing it.
 func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change) {
 	p := v.peers[a.Node]
-	if a.Node == v.self || p == nil && len(v.peers) >= maxNodes {
+	if a.Node == v.self {
 		return nil, Nothing
+	}
+	if !v.room(p, a, partial) {
+		v.refused++
+		if p == nil {
+			return nil, Nothing
+		}
+		bare := *a // of what it has joined nothing more is taken
+		bare.Channels, a, partial = nil, &bare, true
 	}
 	if p != nil && !p.Online && p.Store == a.Store && p.Run == a.Run && a.Serial < p.Serial {
 		return nil, Nothing // said before its goodbye, and overtaken by it
@@ -89,7 +92,7 @@ func (v *View) Hear(now Now, a *wire.Announcement, partial bool) (*Peer, Change)
 		return nil, Nothing
 	}
 	if p == nil {
-		p = &Peer{joins: map[string]wire.AnnouncedChannel{}}
+		p = &Peer{}
 		v.peers[a.Node] = p
 	}
 	if v.holders[p.Store] == p {
@@ -125,7 +128,7 @@ func (v *View) claim(now Now, a *wire.Announcement) bool {
 		return !known || before == a.Node || v.Settled(now) // else the one before has had no time to be heard
 	case holder == p:
 	case p != nil && p.moved && p.Store == a.Store:
-		delete(v.peers, holder.Node)
+		v.drop(holder)
 	case holder.Online || a.Goodbye:
 		return false
 	default:
@@ -156,29 +159,23 @@ func (v *View) merge(p *Peer, a *wire.Announcement, partial bool) (altered bool)
 	if same && a.Serial < p.Serial {
 		return false // overtaken by a newer one
 	}
+	before := p.joins
 	if !same {
-		clear(p.joins)
-		p.Whole = false
+		p.joins, p.Whole = nil, false
 	}
-	if !partial {
+	now := sorted(a.Channels)
+	if partial {
+		now = united(p.joins, now)
+	} else {
 		p.Whole = true
-		for name := range p.joins {
-			if !slices.ContainsFunc(a.Channels, func(c wire.AnnouncedChannel) bool { return c.Name == name }) {
-				delete(p.joins, name)
-				altered = true
-			}
-		}
 	}
-	for _, c := range a.Channels {
-		if _, known := p.joins[c.Name]; !known && len(p.joins) >= wire.MaxChannels {
-			continue
-		}
-		if p.joins[c.Name] != c {
-			p.joins[c.Name] = c
-			altered = true
-		}
-	}
+	altered = !slices.Equal(p.joins, now)
+	p.joins = now
+	v.joins += len(now) - len(before)
 	p.Announcement = *a
+	p.Channels = nil // they are in joins
+	p.Left = slices.Clone(p.Left[:min(len(p.Left), maxLeft)])
+	p.Version = strings.Clone(p.Version[:min(len(p.Version), maxVersion)])
 	return altered || len(a.Left) > 0
 }
 
@@ -194,25 +191,26 @@ func (v *View) Silent(now Now) (gone []*Peer) {
 	if !v.connected {
 		return nil
 	}
-	for name, p := range v.peers {
+	forget := v.limits.Forget
+	if v.crowded() {
+		forget = 0
+	}
+	for _, p := range v.peers {
 		quiet := now - max(p.HeardAt, v.since)
 		if p.Online && quiet >= v.patience(p) {
 			p.Online = false
 			gone = append(gone, p)
 		}
-		if !p.Online && now-p.HeardAt >= v.limits.Forget {
-			delete(v.peers, name)
-			if v.holders[p.Store] == p {
-				delete(v.holders, p.Store)
-			}
+		if !p.Online && now-p.HeardAt >= forget {
+			v.drop(p)
 		}
 	}
 	return gone
 }
 
 func (v *View) patience(p *Peer) time.Duration {
-	for name := range p.joins {
-		if v.shared(name) {
+	for i := range p.joins {
+		if v.shared(p.joins[i].Name) {
 			return v.limits.Offline
 		}
 	}
@@ -236,15 +234,5 @@ func (v *View) Peers() []*Peer {
 		}
 	}
 	slices.SortFunc(list, func(a, b *Peer) int { return cmp.Compare(a.Node, b.Node) })
-	return list
-}
-
-// Joins lists what the peer does, by channel.
-func (p *Peer) Joins() []wire.AnnouncedChannel {
-	list := make([]wire.AnnouncedChannel, 0, len(p.joins))
-	for _, c := range p.joins {
-		list = append(list, c)
-	}
-	slices.SortFunc(list, func(a, b wire.AnnouncedChannel) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }

@@ -12,7 +12,7 @@ import (
 var testLimits = Limits{Settle: 30 * time.Second, Offline: 30 * time.Second, Broadcast: 30 * time.Second, Forget: 24 * time.Hour}
 
 func newTestView() *View {
-	return NewView("self", testLimits, func(channel string) bool { return channel == "shared" }, nil)
+	return NewView("self", testLimits, func(channel string) bool { return channel == "shared" }, func(node string) bool { return node == "friend" }, nil)
 }
 
 func announcement(node string, run byte, serial uint64, channels ...string) *wire.Announcement {
@@ -130,7 +130,7 @@ func TestARenamedNodeIsKnownByItsNewName(t *testing.T) {
 
 // TestANameOnRecordHasTimeToBeHeard: after a restart, the node that a store was known by comes before any other that announces it.
 func TestANameOnRecordHasTimeToBeHeard(t *testing.T) {
-	v := NewView("self", testLimits, func(string) bool { return true }, map[wire.ID]string{bobsStore: "bob"})
+	v := NewView("self", testLimits, func(string) bool { return true }, func(string) bool { return false }, map[wire.ID]string{bobsStore: "bob"})
 	v.Connected(0)
 	hears(t, v, 29*time.Second, bobs("rob", 1, 1), Nothing)
 	hears(t, v, 29*time.Second, announcement("carol", 1, 1, "shared"), Appeared)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -30,14 +31,34 @@ const (
 	maxKinds  = 4096
 )
 
-// allow tells whether one more of a kind, of which there may be so many at a time, is let through, and how many were held back before it.
+// allow tells whether one more of a kind, of which there may be so many at a time, is let through, and how many were held back before it. Kinds
+// that differ only after the first word have a bound together too, for who can make up names can make up kinds.
 func (l *limiter) allow(kind string, most int) (held int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s, now := l.seen[kind], time.Now()
+	now := time.Now()
+	s := l.find(kind, now)
+	family, _, named := strings.Cut(kind, " ")
+	if !s.may(most) {
+		return 0, false
+	}
+	if named {
+		if f := l.find(family, now); !f.may(comings) {
+			return 0, false
+		} else if f.held > 0 {
+			s.held, f.held = s.held+f.held, 0
+		}
+	}
+	held, s.held = s.held, 0
+	return held, true
+}
+
+// find returns what is known of a kind; l.mu is held.
+func (l *limiter) find(kind string, now time.Time) *seen {
+	s := l.seen[kind]
 	if s == nil {
 		if l.seen == nil || len(l.seen) >= maxKinds {
-			l.seen = map[string]*seen{}
+			l.forget()
 		}
 		s = &seen{since: now}
 		l.seen[kind] = s
@@ -45,13 +66,28 @@ func (l *limiter) allow(kind string, most int) (held int, ok bool) {
 	if now.Sub(s.since) >= warnEvery {
 		s.since, s.let = now, 0
 	}
+	return s
+}
+
+// forget drops the kinds that have a name in them, and keeps the few that have none.
+func (l *limiter) forget() {
+	kept := map[string]*seen{}
+	for kind, s := range l.seen {
+		if !strings.Contains(kind, " ") {
+			kept[kind] = s
+		}
+	}
+	l.seen = kept
+}
+
+// may lets one through if there may be so many.
+func (s *seen) may(most int) bool {
 	if s.let >= most {
 		s.held++
-		return 0, false
+		return false
 	}
 	s.let++
-	held, s.held = s.held, 0
-	return held, true
+	return true
 }
 
 func (l *limiter) warn(log zerolog.Logger, kind, message string) {
@@ -60,7 +96,7 @@ func (l *limiter) warn(log zerolog.Logger, kind, message string) {
 	}
 }
 
-// comings bounds the lines about nodes that come and go, within warnEvery.
+// comings bounds the lines about nodes that come and go, and the lines of one family of kinds, within warnEvery.
 const comings = 200
 
 // info is for what is ordinary, but not when strangers make it up by the thousand.
@@ -97,18 +133,18 @@ func (n *Node) outboxEvent(e outbox.Event) {
 			log.Error().Int("held_back", held).Msg("nothing of this channel can be given to this reader; its messages wait, and it is tried again")
 		}
 	case outbox.ChannelResumed:
-		log.Info().Msg("the channel is given to its reader again")
+		n.limiter.info(log, "resumed", "the channel is given to its reader again")
 	case outbox.ReaderLeft:
-		log.Info().Msg("a reader left; what waited for it counts as removed")
+		n.limiter.info(log, "answer", "a reader left; what waited for it counts as removed")
 	case outbox.ReadFailed:
 		n.limiter.warn(log, "read", "the log could not be read")
 	case outbox.BatchCorrupt:
 		log.Error().Msg("a stored batch is damaged; its messages cannot be delivered and count as corrupt")
 	case outbox.SessionClosed, outbox.Acknowledged:
 	case outbox.ReaderForgotten:
-		log.Warn().Msg("a node has come with so many databases or joins that the oldest is forgotten")
+		n.limiter.warn(log, "forgotten "+e.Node, "a node has come with so many databases or joins that the oldest is forgotten")
 	case outbox.PositionLost:
-		log.Warn().Msg("a reader's place was corrected")
+		n.limiter.warn(log, "corrected "+e.Node+" "+e.Channel, "a reader's place was corrected")
 	}
 }
 

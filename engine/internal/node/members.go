@@ -29,8 +29,13 @@ func (n *Node) hear(h heard, t *ticks) {
 	}
 	n.mu.Lock()
 	before, known := n.view.Holder(h.announcement.Store)
+	refused := n.view.Refused()
 	p, change := n.view.Hear(n.now(), h.announcement, h.partial)
+	refused = n.view.Refused() - refused
 	n.mu.Unlock()
+	if refused > 0 {
+		n.limiter.warn(n.log.With().Str("node", h.announcement.Node).Logger(), "room for nodes", "more nodes and channels are announced than can be remembered; this is not heeded")
+	}
 	if known && before != h.announcement.Node {
 		n.moved(before, h.announcement.Node, p != nil)
 	}
@@ -38,11 +43,11 @@ func (n *Node) hear(h heard, t *ticks) {
 		return
 	}
 	if n.opt.Pooled && change != membership.Nothing {
-		n.subscribe() // before any frame of its lanes is asked for
+		n.subscribeTo(p) // before any frame of its lanes is asked for
 	}
 	n.in.Announced(p.Node)
 	if !p.Whole {
-		n.ask()
+		n.askSoon()
 	}
 	if h.announcement.Ask {
 		t.answerSoon()
@@ -73,7 +78,9 @@ func (n *Node) askSoon() {
 	now := int64(n.now())
 	if last := n.askedAt.Load(); (last == 0 || now-last >= int64(time.Second)) && n.askedAt.CompareAndSwap(last, now) {
 		n.ask()
+		return
 	}
+	n.askLater.Store(true)
 }
 
 // changed follows a change of this node's own joins, or of the connection.
@@ -106,6 +113,11 @@ func (n *Node) subscribe() {
 			}
 		}
 	}
+	n.subscribeAll(wanted)
+}
+
+// subscribeAll makes the subscriptions that there are not yet.
+func (n *Node) subscribeAll(wanted map[string]bool) {
 	for pattern := range wanted {
 		if n.patterns[pattern] {
 			continue
@@ -124,15 +136,37 @@ func (n *Node) wantPeers(wanted map[string]bool) {
 	n.mu.Lock()
 	peers := n.view.Peers()
 	n.mu.Unlock()
-	for _, p := range peers {
-		wanted[n.opt.Subjects.Status(n.id, p.Node)] = true
-		for _, j := range joins {
-			if j.Role&wire.Reader != 0 {
-				wanted[n.opt.Subjects.Data(j.Channel, n.id, p.Node)] = true
+	for _, friends := range []bool{true, false} { // who is on record first
+		for _, p := range peers {
+			if n.friend(p.Node) == friends && len(wanted) < manyPatterns {
+				n.wantPeer(wanted, joins, p)
 			}
 		}
 	}
 }
+
+func (n *Node) wantPeer(wanted map[string]bool, joins []Join, p *membership.Peer) {
+	wanted[n.opt.Subjects.Status(n.id, p.Node)] = true
+	for _, j := range joins {
+		if j.Role&wire.Reader != 0 {
+			wanted[n.opt.Subjects.Data(j.Channel, n.id, p.Node)] = true
+		}
+	}
+}
+
+// subscribeTo adds what one peer's lanes need. What those need that are gone is given up when there is much of it.
+func (n *Node) subscribeTo(p *membership.Peer) {
+	if len(n.patterns) >= manyPatterns {
+		n.limiter.warn(n.log, "subscriptions", "so many nodes are known that no more can be subscribed to one by one; those that come now wait until others are gone")
+		return
+	}
+	wanted := map[string]bool{}
+	n.wantPeer(wanted, n.Joins(), p)
+	n.subscribeAll(wanted)
+}
+
+// manyPatterns bounds the subscriptions.
+const manyPatterns = 16384
 
 func (n *Node) reconcileAll() {
 	n.mu.Lock()
@@ -215,98 +249,19 @@ func (n *Node) ownEnded(r store.Reader) bool {
 	return j != nil && (!j.Own || j.Role != wire.Both || j.self != r.Join)
 }
 
-// admit puts a reader on record; its lane opens when that is durable.
-func (n *Node) admit(a store.AddReader) {
-	r, known := n.out.Reader(a.Store, a.Channel, a.Join)
-	if known {
-		if r.Node != a.Node {
-			n.rename(a.Store, r.Node, a.Node)
-		}
-		if r.Ended && !r.Replaced && a.Store != n.store.ID() { // it was kicked while it was away: an ended join stays ended
-			n.kickAgain(a)
-		}
-		if !r.Replaced {
-			return
-		}
-	}
-	if !n.under(a) {
-		return
-	}
-	log := n.log.With().Str("node", a.Node).Str("channel", a.Channel).Hex("store", a.Store[:]).Logger()
-	replaced, room := n.others(a)
-	if !room {
-		n.over(a)
-		n.limiter.warn(log, "readers "+a.Channel, "the channel has as many readers on record as it can have; this one gets nothing")
-		return
-	}
-	n.out.AddReader(a, func(err error) {
-		n.over(a)
-		switch {
-		case err != nil:
-			log.Error().Err(err).Msg("a reader could not be put on record; it gets nothing until it can")
-		case known:
-			log.Warn().Msg("a reader is back with a database that it had before; it goes on where that one was")
-		case replaced:
-			log.Warn().Msg("a reader came with another database: was the old one deleted? It goes on at the old one's place; what that had handled stays handled, unless it asks for a replay")
-		default:
-			n.limiter.info(log, "joined", "a reader joined")
-		}
-		// The other store may have announced itself meanwhile. What failed is tried at the next announcement: at once it would fail without end.
-		if now, _ := n.out.Reader(a.Store, a.Channel, a.Join); err == nil && (known || replaced) && !now.Ended {
-			n.poke()
-		}
-	})
-}
-
-// maxReaders bounds the readers on record of one channel, for whoever may announce itself can make up nodes.
-const maxReaders = 16384
-
-// others tells whether the reader to be put on record takes the place of one of its node's other stores, and whether there is room for it.
-func (n *Node) others(a store.AddReader) (replaced, room bool) {
-	count := 0
-	for _, r := range n.out.Readers() {
-		if r.Channel == a.Channel {
-			count++
-			replaced = replaced || r.Node == a.Node && r.Store != a.Store && !r.Ended
-		}
-	}
-	return replaced, replaced || count < maxReaders
-}
-
-// under notes that a reader is being put on record; false if it already is.
-func (n *Node) under(a store.AddReader) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.admitting[a] {
-		return false
-	}
-	n.admitting[a] = true
-	return true
-}
-
-func (n *Node) over(a store.AddReader) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.admitting, a)
-}
-
-func (n *Node) leave(id store.ID, channel string, join uint64) {
-	r, known := n.out.Reader(id, channel, join)
-	if !known || r.Ended && !r.Replaced {
-		return
-	}
-	log := n.log.With().Str("node", r.Node).Str("channel", channel).Logger()
-	n.out.EndReader(id, channel, join, func(err error) {
-		if err != nil {
-			log.Error().Err(err).Msg("a reader's leave could not be put on record")
-			return
-		}
-		log.Info().Msg("a reader left")
-	})
-}
-
 // look judges silence, and ends the keeping of messages for readers unknown once everybody must have been heard of.
 func (n *Node) look() {
+	if n.askLater.Swap(false) {
+		n.askSoon()
+	}
+	if len(n.patterns) >= manyPatterns {
+		n.subscribe()
+	}
+	if n.admissions.putOff {
+		n.admissions.putOff = false
+		n.reconcileAll()
+	}
+	n.admitDue()
 	heads := n.store.Heads() // before it is known that membership is settled: what comes later keeps its mark
 	n.mu.Lock()
 	gone := n.view.Silent(n.now())
@@ -324,7 +279,7 @@ func (n *Node) look() {
 		}
 		n.reconcile(p)
 	}
-	n.closeMarks(heads, settled)
+	n.closeMarks(heads, settled && !n.admissions.putOff && len(n.admissions.due) == 0) // who waits for a place has a right to what is kept
 }
 
 // keeps tells whether what is sent on a channel is kept for readers that are not known yet.

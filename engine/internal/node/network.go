@@ -39,10 +39,8 @@ func (n *Node) NameOf(id store.ID, last string) string {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, p := range n.view.Peers() {
-		if p.Store == id {
-			return p.Node
-		}
+	if node, ok := n.view.Holder(id); ok {
+		return node
 	}
 	if last != "" {
 		return last
@@ -53,13 +51,17 @@ func (n *Node) NameOf(id store.ID, last string) string {
 // Counts are the node's counters since it was opened.
 type Counts struct {
 	KeepalivesSent, KeepalivesReceived, Connects, Overruns, Denied, Unheard uint64
+	RefusedAnnouncements, RefusedReaders                                    uint64 // for want of room, or of a turn
 	Faults                                                                  [wire.Faults]uint64
 }
 
 // Counts returns the counters.
 func (n *Node) Counts() Counts {
 	c := &n.count
-	counts := Counts{KeepalivesSent: c.keepalivesSent.Load(), KeepalivesReceived: c.keepalivesReceived.Load(), Connects: c.reconnects.Load(), Overruns: c.overruns.Load(), Denied: c.denied.Load(), Unheard: c.unheard.Load()}
+	counts := Counts{KeepalivesSent: c.keepalivesSent.Load(), KeepalivesReceived: c.keepalivesReceived.Load(), Connects: c.reconnects.Load(), Overruns: c.overruns.Load(), Denied: c.denied.Load(), Unheard: c.unheard.Load(), RefusedReaders: c.turnedAway.Load()}
+	n.mu.Lock()
+	counts.RefusedAnnouncements = n.view.Refused()
+	n.mu.Unlock()
 	for f := range counts.Faults {
 		counts.Faults[f] = c.faults[f].Load()
 	}

@@ -51,17 +51,21 @@ type Node struct {
 	fenced     atomic.Bool // another instance with this node's id is in the right, or none is
 	claimed    atomic.Bool // it is known that there was none when this one first connected
 	settled    atomic.Bool
+	friends    sync.Map // by node: it is on record
 	ahead      sync.Map // by channel, of the joins: those whose new readers begin with what comes
 	connected  atomic.Bool
 	serial     atomic.Uint64
 	heard      chan heard
+	strangers  chan heard      // of nodes that are not on record
 	wake       chan struct{}   // capacity 1: joins, consumers or the connection changed
 	delayed    chan struct{}   // capacity 1: delayed emits changed
 	ailing     chan struct{}   // capacity 1: the store's condition changed
 	asked      atomic.Bool     // announce with a question
+	askLater   atomic.Bool     // it is due again
 	askedAt    atomic.Int64    // when that was last done because of a node unheard of
 	patterns   map[string]bool // subscribed to, of the membership goroutine
-	leavesFrom int             // which of the ended joins the next announcement names first, of the membership goroutine
+	admissions admissions
+	leavesFrom int // which of the ended joins the next announcement names first, of the membership goroutine
 	ctx        context.Context
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
@@ -80,13 +84,13 @@ type heard struct {
 }
 
 type counters struct {
-	keepalivesSent, keepalivesReceived, reconnects, overruns, denied, unheard atomic.Uint64
-	faults                                                                    [wire.Faults]atomic.Uint64
+	keepalivesSent, keepalivesReceived, reconnects, overruns, denied, unheard, turnedAway atomic.Uint64
+	faults                                                                                [wire.Faults]atomic.Uint64
 }
 
 // Open opens the store and starts the node; it connects in the background.
 func Open(o Options) (*Node, error) {
-	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, rejoining: map[string]bool{}, patterns: map[string]bool{}, denials: map[string]*denial{}, heard: make(chan heard, maxHeard), wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), ailing: make(chan struct{}, 1)}
+	n := &Node{orders: newOrders(), opt: o, log: o.Logger, conn: o.Conn, start: time.Now(), joins: map[string]*Join{}, admitting: map[store.AddReader]bool{}, rejoining: map[string]bool{}, patterns: map[string]bool{}, denials: map[string]*denial{}, heard: make(chan heard, maxHeard), strangers: make(chan heard, maxHeard), admissions: admissions{done: make(chan struct{}, 1)}, wake: make(chan struct{}, 1), delayed: make(chan struct{}, 1), ailing: make(chan struct{}, 1)}
 	if n.opt.Wall == nil {
 		n.opt.Wall = time.Now
 	}
@@ -136,7 +140,11 @@ func Open(o Options) (*Node, error) {
 		n.store.Submit(&store.Tx{Closed: slices.Collect(maps.Keys(n.store.Heads()))})
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined, n.names())
+	names := n.names()
+	for _, node := range names {
+		n.friends.Store(node, true)
+	}
+	n.view = membership.NewView(n.id, membership.Limits{Settle: o.Offline, Offline: o.Offline, Broadcast: o.Broadcast, Forget: o.Forget}, n.joined, n.friend, names)
 	pub := &publisher{node: n, local: "." + n.id + "." + n.id}
 	n.out = outbox.New(outbox.Options{Node: n.id, Subjects: o.Subjects, MaxInFlight: o.MaxInFlight, MaxBytes: o.MaxBytes, AckTimeout: o.AckTimeout,
 		MaxPerReceiver: o.MaxPerReceiver, Overflow: o.Overflow, MaxMessageSize: o.MaxMessageSize, PerChannel: o.PerChannel, Observed: o.Observe != nil, Event: n.outboxEvent, Batches: o.Batches, Suspension: o.RetryInterval},
@@ -245,6 +253,11 @@ func (n *Node) run() {
 		select {
 		case h := <-n.heard:
 			n.hear(h, ticks)
+		case h := <-n.strangers:
+			for range len(n.heard) { // who is on record waits for no stranger
+				n.hear(<-n.heard, ticks)
+			}
+			n.hear(h, ticks)
 		case <-n.wake:
 			n.changed(ticks)
 		case <-ticks.claim.C:
@@ -261,9 +274,11 @@ func (n *Node) run() {
 		case <-ticks.second.C:
 			n.look()
 			n.watch(ticks)
+		case <-n.admissions.done:
 		case <-n.ctx.Done():
 			return
 		}
+		n.admitDue()
 	}
 }
 

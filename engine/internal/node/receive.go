@@ -33,12 +33,14 @@ func (r *receiver) Receive(subject string, data []byte) {
 // reject counts something that is not heeded, and logs it at a limited rate.
 func (n *Node) reject(f wire.Fault, from, channel, detail string) {
 	n.count.faults[f].Add(1)
-	log := n.log.With().Str("node", from).Str("channel", channel).Stringer("fault", f).Str("detail", detail).Logger()
-	if f.Hostile() {
-		n.limiter.warn(log, "fault "+f.String(), "something that came from the network was not heeded")
+	if !f.Hostile() {
+		n.log.Debug().Str("node", from).Str("channel", channel).Stringer("fault", f).Str("detail", detail).Msg("a frame came late or again")
 		return
 	}
-	log.Debug().Msg("a frame came late or again")
+	if held, ok := n.limiter.allow("fault "+f.String(), 1); ok {
+		n.log.Warn().Int("held_back", held).Str("node", from).Str("channel", channel).Stringer("fault", f).Str("detail", detail).
+			Msg("something that came from the network was not heeded")
+	}
 }
 
 func (n *Node) receive(a wire.Address, data []byte) {
@@ -52,7 +54,7 @@ func (n *Node) receive(a wire.Address, data []byte) {
 		if n.standsBack(a.From) {
 			return
 		}
-		if !n.put(heard{from: a.From, open: data}) {
+		if !n.put(a.From, heard{from: a.From, open: data}) {
 			n.reject(wire.Huge, a.From, "", "open: too much came at once")
 		}
 	case wire.SubjectStatus:
@@ -78,10 +80,14 @@ func (n *Node) receive(a wire.Address, data []byte) {
 	}
 }
 
-// put leaves something for the membership goroutine.
-func (n *Node) put(h heard) bool {
+// put leaves something for the membership goroutine. What comes from one node keeps its order while it is a stranger, and while it is not.
+func (n *Node) put(from string, h heard) bool {
+	queue := n.strangers
+	if from == n.id || n.friend(from) {
+		queue = n.heard
+	}
 	select {
-	case n.heard <- h:
+	case queue <- h:
 		return true
 	default:
 		n.count.unheard.Add(1)
@@ -101,7 +107,7 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 	}
 	if an.Node == n.id {
 		if an.Run != n.store.Run() {
-			n.put(heard{announcement: an})
+			n.put(a.From, heard{announcement: an})
 		}
 		return
 	}
@@ -115,7 +121,7 @@ func (n *Node) announcement(a wire.Address, data []byte) {
 		n.reject(wire.Impostor, a.From, a.Channel, "keepalive: of other channels than its subject's")
 		return
 	}
-	n.put(heard{announcement: an, partial: a.Kind == wire.SubjectKeepalive})
+	n.put(a.From, heard{announcement: an, partial: a.Kind == wire.SubjectKeepalive})
 }
 
 // Event takes a change of the connection.

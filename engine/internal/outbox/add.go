@@ -20,14 +20,12 @@ func (b *Outbox) AddReader(a store.AddReader, done func(error)) {
 
 // before lists the joins that end with a new one: older ones of the same store, and those of the same node's other stores.
 func (b *Outbox) before(a *store.AddReader) (older, replaced []readerKey) {
-	for _, r := range b.ledger.all() {
-		k := readerKey{r.Store, r.Channel, r.Join}
-		switch {
-		case r.Channel != a.Channel || r.Ended:
-		case r.Store == a.Store && r.Join < a.Join:
-			older = append(older, k)
-		case r.Store != a.Store && r.Node == a.Node:
+	for _, r := range b.ledger.others(a) {
+		switch k := keyOf(&r); {
+		case r.Store != a.Store:
 			replaced = append(replaced, k)
+		case r.Join < a.Join:
+			older = append(older, k)
 		}
 	}
 	return older, replaced
@@ -42,11 +40,25 @@ func (b *Outbox) addReader(a store.AddReader, done func(error)) {
 	for _, k := range replaced { // its place is taken over, from its last report on
 		changes = append(changes, b.ledger.end(k)...)
 	}
-	changes = append(changes, store.ReaderChange{Add: &a})
+	b.add(changes, []store.AddReader{a}, done)
+}
+
+// Fresh tells whether no join ends with a new one.
+func (b *Outbox) Fresh(a *store.AddReader) bool { return len(b.ledger.others(a)) == 0 }
+
+// AddFresh is AddReader for several readers that are Fresh, in one transaction.
+func (b *Outbox) AddFresh(list []store.AddReader, done func(error)) { b.add(nil, list, done) }
+
+func (b *Outbox) add(changes []store.ReaderChange, list []store.AddReader, done func(error)) {
+	for i := range list {
+		changes = append(changes, store.ReaderChange{Add: &list[i]})
+	}
 	b.log.Submit(&store.Tx{Readers: changes, Must: true, Done: func(err error) {
 		if err == nil {
 			b.reload()
-			b.recorded(a.Store)
+			for i := range list {
+				b.recorded(list[i].Store, list[i].Channel)
+			}
 		}
 		done(err)
 	}})

@@ -29,6 +29,9 @@ type ledger struct {
 	dirty    map[readerKey]bool // true: the report of a session's beginning is among what changed
 	ending   map[readerKey]bool // an end is under way to the store
 	channels map[string]*tally
+	sizes    map[string]int               // rows by channel, ended ones too
+	nodes    map[string]int               // and by node
+	stores   map[store.ID][]*store.Reader // the rows of each store
 	sheds    map[readerKey]*shed
 	moved    chan struct{} // capacity 1: something is dirty
 	hurry    chan struct{} // capacity 1: what is dirty is to be stored at once
@@ -74,7 +77,11 @@ func (l *ledger) reload() (forgotten []store.Reader) {
 	for _, t := range l.channels {
 		t.rows = nil
 	}
+	l.sizes, l.nodes, l.stores = map[string]int{}, make(map[string]int, len(l.nodes)), make(map[store.ID][]*store.Reader, len(l.stores))
 	for _, r := range l.rows {
+		l.sizes[r.Channel]++
+		l.nodes[r.Node]++
+		l.stores[r.Store] = append(l.stores[r.Store], r)
 		if r.Ended {
 			delete(l.ending, readerKey{r.Store, r.Channel, r.Join})
 		}
@@ -289,8 +296,8 @@ func (l *ledger) prove(k readerKey, proof store.ID) {
 func (l *ledger) newer(id store.ID, channel string, join uint64) (found store.Reader, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for k, r := range l.rows {
-		if k.store == id && k.channel == channel && k.join > max(join, found.Join) && (!r.Ended && !l.ending[k] || r.Replaced) {
+	for _, r := range l.stores[id] {
+		if r.Channel == channel && r.Join > max(join, found.Join) && (!r.Ended && !l.ending[keyOf(r)] || r.Replaced) {
 			found, ok = *r, true
 		}
 	}
@@ -301,9 +308,9 @@ func (l *ledger) newer(id store.ID, channel string, join uint64) (found store.Re
 func (l *ledger) newest(id store.ID, channel string) (join uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for k := range l.rows {
-		if k.store == id && k.channel == channel {
-			join = max(join, k.join)
+	for _, r := range l.stores[id] {
+		if r.Channel == channel {
+			join = max(join, r.Join)
 		}
 	}
 	return join
@@ -335,16 +342,48 @@ func (l *ledger) all() []store.Reader {
 	return rows
 }
 
-// of returns a copy of the rows of one store that are wanted.
-func (l *ledger) of(id store.ID, wanted func(*store.Reader) bool) (rows []store.Reader) {
+// find returns a copy of the rows that are wanted.
+func (l *ledger) find(wanted func(*store.Reader) bool) (rows []store.Reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for k, r := range l.rows {
-		if k.store == id && wanted(r) {
+	for _, r := range l.rows {
+		if wanted(r) {
 			rows = append(rows, *r)
 		}
 	}
 	return rows
+}
+
+// of returns a copy of the rows of one store that are wanted.
+func (l *ledger) of(id store.ID, wanted func(*store.Reader) bool) (rows []store.Reader) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.stores[id] {
+		if wanted(r) {
+			rows = append(rows, *r)
+		}
+	}
+	return rows
+}
+
+// others lists the rows that a new one ends or replaces: those on its channel that are its node's or its store's, and go on.
+func (l *ledger) others(a *store.AddReader) []store.Reader {
+	l.mu.Lock()
+	strange := l.nodes[a.Node] == 0 && len(l.stores[a.Store]) == 0
+	l.mu.Unlock()
+	if strange {
+		return nil
+	}
+	return l.find(func(r *store.Reader) bool {
+		return r.Channel == a.Channel && !r.Ended && (r.Store == a.Store || r.Node == a.Node)
+	})
+}
+
+// size counts the rows of a channel, and all of them.
+func (l *ledger) size(channel string) (here, all int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sizes[channel], len(l.rows)
 }
 
 // end forgets that a reader counts, and returns its last report, to be stored with its end so that the accounting meets. The store

@@ -179,6 +179,12 @@ func (b *Outbox) Newer(id store.ID, channel string, join uint64) (store.Reader, 
 // Newest is the highest number of a join of a store to a channel, also of those that have ended; 0: none is on record.
 func (b *Outbox) Newest(id store.ID, channel string) uint64 { return b.ledger.newest(id, channel) }
 
+// Find lists the readers on record that are wanted; wanted must not keep what it is given, nor call the outbox.
+func (b *Outbox) Find(wanted func(*store.Reader) bool) []store.Reader { return b.ledger.find(wanted) }
+
+// Size counts the readers on record of one channel, and of all, ended joins too.
+func (b *Outbox) Size(channel string) (here, all int) { return b.ledger.size(channel) }
+
 // NameReader records durably that a reader's store belongs to another node id now. Its joins and places stay what they are. It does not wait for the
 // disk; done is called with the outcome, by the goroutine that writes.
 func (b *Outbox) NameReader(id store.ID, node string, done func(error)) {
@@ -191,11 +197,11 @@ func (b *Outbox) NameReader(id store.ID, node string, done func(error)) {
 }
 
 // recorded makes the streams of a reader look at its joins again.
-func (b *Outbox) recorded(id store.ID) {
+func (b *Outbox) recorded(id store.ID, channel string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for k, s := range b.streams {
-		if k.reader == id {
+	for _, k := range []streamKey{{reader: id}, {id, channel}} {
+		if s := b.streams[k]; s != nil {
 			s.recorded()
 		}
 	}

@@ -98,7 +98,7 @@ func (s *Store) loadReaders() error {
 		r := Reader{Store: columnID(st, 0), Channel: st.ColumnText(1), Join: columnUint(st, 2), Node: st.ColumnText(3),
 			Start: columnUint(st, 4), Position: columnUint(st, 5), StartTotal: columnUint(st, 6), Done: columnUint(st, 7),
 			EndTotal: columnUint(st, 8), Removed: columnUint(st, 9), Ended: st.ColumnBool(10), Totals: columnTotals(st, 11), Replaced: st.ColumnBool(18), Beyond: st.ColumnInt64(19), Proof: columnID(st, 20)}
-		s.world.readers[readerKey{r.Store, r.Channel, r.Join}] = r
+		s.world.setReader(readerKey{r.Store, r.Channel, r.Join}, r)
 		return true
 	}); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (t *txn) addReader(a *AddReader) error {
 	}
 	stale := false
 	var older, replaced, earlier []readerKey
-	t.d.readersOf(a.Channel, func(k readerKey, r Reader) {
+	t.d.readersNear(a.Channel, a.Node, a.Store, func(k readerKey, r Reader) {
 		if k.store == a.Store && k.join < a.Join {
 			earlier = append(earlier, k)
 		}
@@ -135,7 +135,7 @@ const maxPast = 64
 // forgetPast drops a node's rows that ended earliest in the channel's log, above the bound.
 func (t *txn) forgetPast(channel, node string) {
 	var past []Reader
-	t.d.readersOf(channel, func(_ readerKey, r Reader) {
+	t.d.readersNear(channel, node, ID{}, func(_ readerKey, r Reader) {
 		if r.Ended && r.Node == node {
 			past = append(past, r)
 		}

@@ -17,6 +17,11 @@ type (
 		channel string
 		number  uint64
 	}
+	// nearKey has a node or a store, not both.
+	nearKey struct {
+		channel, node string
+		store         ID
+	}
 )
 
 // channel is what the writer knows of one channel of the log.
@@ -44,6 +49,7 @@ type world struct {
 	channels  map[string]*channel // replaced, never changed in place
 	names     map[int64]string
 	readers   map[readerKey]Reader
+	near      map[nearKey]map[readerKey]bool // the readers of one node, and of one store, on a channel
 	positions map[positionKey]Position
 	attempts  map[positionKey]Attempt
 	joins     map[joinKey]Join
@@ -54,7 +60,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{
-		channels: map[string]*channel{}, names: map[int64]string{}, readers: map[readerKey]Reader{},
+		channels: map[string]*channel{}, names: map[int64]string{}, readers: map[readerKey]Reader{}, near: map[nearKey]map[readerKey]bool{},
 		positions: map[positionKey]Position{}, attempts: map[positionKey]Attempt{}, joins: map[joinKey]Join{}, next: 1,
 	}
 }
@@ -138,13 +144,23 @@ func (d *delta) reader(k readerKey) (Reader, bool) {
 	return r, ok
 }
 
-// readersOf calls f for each reader row of the channel.
-func (d *delta) readersOf(name string, f func(readerKey, Reader)) {
-	d.eachReader(func(k readerKey, r Reader) {
-		if k.channel == name {
+// readersNear calls f for each reader row of the channel that is the node's or the store's, once for each.
+func (d *delta) readersNear(channel, node string, store ID, f func(readerKey, Reader)) {
+	for k := range d.world.near[nearKey{channel: channel, store: store}] {
+		if _, changed := d.readers[k]; !changed {
+			f(k, d.world.readers[k])
+		}
+	}
+	for k := range d.world.near[nearKey{channel: channel, node: node}] {
+		if _, changed := d.readers[k]; !changed && k.store != store {
+			f(k, d.world.readers[k])
+		}
+	}
+	for k, r := range d.readers {
+		if !r.forgotten && k.channel == channel && (r.Node == node || k.store == store) {
 			f(k, r)
 		}
-	})
+	}
 }
 
 // eachReader calls f for every reader row.
@@ -159,6 +175,37 @@ func (d *delta) eachReader(f func(readerKey, Reader)) {
 			f(k, r)
 		}
 	}
+}
+
+// setReader changes a row, or adds it.
+func (w *world) setReader(k readerKey, r Reader) {
+	if old, known := w.readers[k]; !known || old.Node != r.Node {
+		w.removeReader(k)
+		for _, n := range nearOf(k, &r) {
+			if w.near[n] == nil {
+				w.near[n] = map[readerKey]bool{}
+			}
+			w.near[n][k] = true
+		}
+	}
+	w.readers[k] = r
+}
+
+func (w *world) removeReader(k readerKey) {
+	old, known := w.readers[k]
+	if !known {
+		return
+	}
+	delete(w.readers, k)
+	for _, n := range nearOf(k, &old) {
+		if delete(w.near[n], k); len(w.near[n]) == 0 {
+			delete(w.near, n)
+		}
+	}
+}
+
+func nearOf(k readerKey, r *Reader) [2]nearKey {
+	return [2]nearKey{{channel: k.channel, node: r.Node}, {channel: k.channel, store: k.store}}
 }
 
 func (d *delta) position(k positionKey) (Position, bool) {
@@ -187,9 +234,9 @@ func (w *world) merge(d *delta, run ID) {
 	}
 	for k, r := range d.readers {
 		if r.forgotten {
-			delete(w.readers, k)
+			w.removeReader(k)
 		} else {
-			w.readers[k] = r
+			w.setReader(k, r)
 		}
 	}
 	for k, p := range d.positions {
