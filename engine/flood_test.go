@@ -133,7 +133,7 @@ func madeUp(i, channels int) *wire.Announcement {
 func TestAFloodOfAnnouncements(t *testing.T) {
 	names := 100_000
 	if raceEnabled {
-		names = 20_000
+		names = 8_000
 	}
 	p := newCrowd(t)
 	before, lines, begin := heap(), p.log.total(), time.Now()

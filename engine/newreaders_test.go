@@ -55,7 +55,7 @@ func (p *newcomers) send() {
 
 // pass lets so much time pass that membership is known and everything that can be delivered is.
 func (p *newcomers) pass() {
-	time.Sleep(time.Minute)
+	time.Sleep(40 * time.Second)
 	synctest.Wait()
 }
 

@@ -67,7 +67,7 @@ func (n *Node) admit(a store.AddReader) {
 
 // replaces tells whether a reader takes the place of one of its node's other stores.
 func (n *Node) replaces(a store.AddReader) bool {
-	return n.friend(a.Node) && len(n.out.Find(func(r *store.Reader) bool {
+	return !n.out.Fresh(&a) && len(n.out.Find(func(r *store.Reader) bool {
 		return r.Channel == a.Channel && r.Node == a.Node && r.Store != a.Store && !r.Ended
 	})) > 0
 }

@@ -35,10 +35,11 @@ func (n *Node) rename(id store.ID, before, now string) {
 	log := n.log.With().Str("node", now).Str("before", before).Hex("store", id[:]).Logger()
 	n.out.NameReader(id, now, func(err error) {
 		n.over(a)
+		n.friends.Store(now, true)
 		if err != nil {
 			log.Error().Err(err).Msg("the new name of a reader could not be put on record")
 			return
 		}
-		log.Info().Msg("a reader has another name now; it goes on where it was")
+		n.limiter.info(log, "named", "a reader has another name now; it goes on where it was")
 	})
 }
