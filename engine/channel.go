@@ -142,7 +142,7 @@ func (ch *Channel) Name() string { return ch.name }
 func (ch *Channel) Mode() Mode { return ch.mode }
 
 // Unsubscribe leaves the channel: the join ends, here at once and durably, elsewhere when they hear of it. What waits there for
-// this node is removed. Messages this node sent stay deliverable.
+// this node is removed. What this node sent and its readers have not had stays on record, pending, and goes on once the channel is joined to write again.
 func (ch *Channel) Unsubscribe() error {
 	if err := ch.usable(); err != nil {
 		return err
