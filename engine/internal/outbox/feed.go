@@ -126,7 +126,7 @@ func (f *feed) gone(channel string, floor uint64) (*store.Batch, error) {
 	return b, nil
 }
 
-// errSoon means that a batch is committed and about to become readable; the stream is woken then.
+// errSoon means that a batch is committed and about to become readable, or that the reader is about to say how far it is; the stream is woken then.
 var errSoon = errors.New("not readable yet")
 
 // errMoved means that a frame cannot be made again as it was: the session has to end.
@@ -158,8 +158,16 @@ func (f *feed) again(m *lane.Sender, was lane.Frame, room frameRoom) (*built, er
 	return out, err
 }
 
-// next builds the frame that comes next; nil if the reader has everything.
+// next builds the frame that comes next; nil if the reader has everything, or something has to come first that wakes the stream.
 func (f *feed) next(m *lane.Sender, room frameRoom) (*built, error) {
+	out, err := f.following(m, room)
+	if errors.Is(err, errSoon) {
+		return nil, nil
+	}
+	return out, err
+}
+
+func (f *feed) following(m *lane.Sender, room frameRoom) (*built, error) {
 	if was, ok := m.Again(); ok {
 		return f.again(m, was, room)
 	}

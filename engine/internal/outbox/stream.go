@@ -313,9 +313,13 @@ func (s *stream) start(c wire.OpenChannel) uint64 {
 	return r.Start
 }
 
-// counted is how many messages of a channel the reader has had up to a sequence.
+// counted is how many messages of a channel the reader has had up to a sequence. Where the log is gone only its own counts tell, and those do not
+// hold what it has received and not committed: then the error is errSoon, for its word is on the way.
 func (s *stream) counted(channel string, seq uint64) (uint64, error) {
 	r, _ := s.box.ledger.reader(s.key3(channel))
+	if head, _ := s.box.log.Head(channel); seq < head.Floor && seq > r.Position && seq > r.Start {
+		return 0, errSoon
+	}
 	return s.box.ledger.done(&r, seq, r.Totals)
 }
 
