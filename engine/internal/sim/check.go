@@ -72,7 +72,8 @@ type ending struct {
 	handed   int // index of the last hand-over
 	acked    int // index of the last ack; -1: none
 	verdict  Kind
-	attempts int
+	attempts int  // the last one seen
+	cut      int  // runs that ended while there was no verdict
 	redriven Kind // Unknown: a handler acked it as a dead letter; Acked: durably
 }
 
@@ -157,6 +158,7 @@ func (c *checker) event(i int, e *Event) {
 				delete(c.running, p)
 			}
 		}
+		c.cutOff(e)
 	case RolledBack:
 		c.back[e.Node] = [2]int{e.Since, i}
 		if e.Wiped {
@@ -354,7 +356,36 @@ func (c *checker) judged(i int, e *Event) {
 
 func (c *checker) ended(f flow, key string) bool {
 	end := c.ends[f][key]
-	return end != nil && (end.verdict == Acked || end.verdict == Rejected || end.attempts >= c.h.Attempts)
+	return end != nil && (c.seen(end) || end.attempts+end.cut >= c.h.Attempts)
+}
+
+// seen tells whether the history itself has a message's end, or all its attempts.
+func (c *checker) seen(end *ending) bool {
+	return end.verdict == Acked || end.verdict == Rejected || end.attempts >= c.h.Attempts
+}
+
+// seenDead is how many dead letters of a flow have an end that is seen.
+func (c *checker) seenDead(f flow) (n int) {
+	for _, end := range c.ends[f] {
+		if end.verdict != Acked && c.seen(end) {
+			n++
+		}
+	}
+	return n
+}
+
+// cutOff takes notice of the end of a run: an attempt counts from before its hand-over, so the run may have begun one that nobody saw.
+func (c *checker) cutOff(e *Event) {
+	for f, ends := range c.ends {
+		if f.reader != e.Node {
+			continue
+		}
+		for _, end := range ends {
+			if end.verdict != Acked && end.verdict != Rejected {
+				end.cut++
+			}
+		}
+	}
 }
 
 func (c *checker) readersOf(channel string) (nodes []string) {

@@ -121,12 +121,14 @@ func (c *checker) excused(m *message) bool {
 // losses finds accepted messages that did not end at a reader they were for: one that was on record when the send began, or that
 // got an earlier message of the same log.
 func (c *checker) losses() {
-	spare := map[flow]int{}
+	spare, letters := map[flow]int{}, map[flow]int{}
 	for _, a := range c.h.Final.Accounts {
 		f := flow{a.Reader, a.Channel, a.Sender}
 		if _, ok := spare[f]; !ok {
 			spare[f] = c.spare(f)
+			letters[f] -= c.seenDead(f)
 		}
+		letters[f] += int(a.Said.Dead)
 	}
 	for _, m := range c.log {
 		if m.expires || c.excused(m) {
@@ -144,7 +146,12 @@ func (c *checker) losses() {
 				continue
 			}
 			if c.ended(f, m.key) {
-				continue
+				if c.seen(c.ends[f][m.key]) {
+					continue
+				}
+				if letters[f]--; letters[f] >= 0 {
+					continue
+				}
 			}
 			if spare[f]--; spare[f] < 0 {
 				c.bad(Loss, "%s on %s was accepted (#%d) and did not end at %s (on record when sent: %v)", m.key, m.sender.channel, m.accepted, reader, onRecord)
