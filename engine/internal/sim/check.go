@@ -294,7 +294,7 @@ func (c *checker) handed(i int, e *Event) {
 		c.redriven(i, e, f)
 		return
 	}
-	c.inOrder(i, e, f)
+	c.inOrder(i, e, f, m)
 	if at, ok := c.resumed[f]; ok && e.Seq <= at && !c.rolledBack(e.Sender) {
 		c.bad(Again, "#%d %s: everything up to %d was durable when the run began", i, e, at)
 	}

@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/getevo/rmds-router/engine/internal/wire"
+import (
+	"slices"
+
+	"github.com/getevo/rmds-router/engine/internal/wire"
+)
 
 // reorder forgets what was handed over to a reader last: the next message may be an earlier one.
 func (c *checker) reorder(reader string) {
@@ -31,10 +35,11 @@ func (c *checker) revived(i int, e *Event, f flow, m *message) {
 	}
 }
 
-// inOrder checks one hand-over against the one before.
-func (c *checker) inOrder(i int, e *Event, f flow) {
+// inOrder checks one hand-over against the one before. Over channels, order holds among what was sent while the reader's present join was on
+// record: what a channel kept for readers yet to come begins when its reader's place is durable, and that of another channel may have been so before.
+func (c *checker) inOrder(i int, e *Event, f flow, m *message) {
 	scopes := []flow{f}
-	if c.cross[e.Node] && c.ordered[e.Sender] && e.Node != e.Sender && !c.rolledBack(e.Sender) {
+	if c.cross[e.Node] && c.ordered[e.Sender] && e.Node != e.Sender && !c.rolledBack(e.Sender) && c.awaited(m, pair{e.Node, e.Channel}) {
 		scopes = append(scopes, flow{f.reader, "", f.sender})
 	}
 	for _, s := range scopes {
@@ -55,6 +60,12 @@ func (c *checker) inOrder(i int, e *Event, f flow) {
 		c.bad(Passed, "#%d %s: there was no verdict on %s", i, e, t.key)
 	}
 	c.turns[p] = &turn{id: e.ID, key: e.Key, attempt: e.Attempt, at: i}
+}
+
+// awaited tells whether a reader's present join was on record when a message was sent.
+func (c *checker) awaited(m *message, reader pair) bool {
+	at := slices.Index(m.readers, reader.node)
+	return at >= 0 && (at >= len(m.joins) || m.joins[at] == c.joins[reader])
 }
 
 // runOf is the part of an engine's message id that names the store and its run.

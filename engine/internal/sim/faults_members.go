@@ -107,7 +107,7 @@ func (w *world) tidy() {
 // narrow makes a node a mere writer of a channel that it read too, from its next start on, or makes it a reader again.
 func (n *node) narrow() {
 	if n.narrowed != nil {
-		n.narrowed.mode, n.narrowed, n.widened = engine.RW, nil, true
+		n.narrowed.mode, n.narrowed = engine.RW, nil
 		return
 	}
 	for i := range n.plan.joins {

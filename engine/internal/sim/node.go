@@ -28,7 +28,6 @@ type node struct {
 	runs     int
 	joins    map[string]uint64 // the numbers of its joins, as far as is known
 	narrowed *joinPlan         // what it reads no more for a while
-	widened  bool              // the next run reads a channel that the one before did not
 	sent     int               // messages the writers were asked for, ever
 	sick     atomic.Int32      // by how many faults its handlers fail; shared
 	lacking  atomic.Int32      // by how many faults its handlers lack what they need; shared
@@ -73,8 +72,7 @@ func (n *node) start(why string) {
 		letters: map[string]int{}, redriven: map[*engine.Message]bool{}, tokens: make(chan int, 64),
 		ending: make(chan struct{}), dead: make(chan struct{})}
 	n.run = r
-	cross := n.plan.late == 0 && !n.widened // order over channels holds from the moment that each is joined to be read
-	n.widened = false
+	cross := n.plan.late == 0
 	w.history.add(Event{Kind: Started, Node: n.plan.id, Run: r.number, Note: why, Cross: cross, Ordered: n.plan.ordered})
 	w.stores[connection.StoreID()], w.current[n.plan.id] = n.plan.id, connection.StoreID()
 	for _, in := range connection.Inbound() {
