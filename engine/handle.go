@@ -98,6 +98,9 @@ type StateChange struct {
 
 // Handle sets the channel's transactional handler, its only consumer. What the Result holds commits in one transaction with the
 // message's acknowledgement: it happens exactly once, however often the handler runs.
+//
+// The next message may be handed over before this transaction is durable. A handler that reads a key, changes it and writes it back must therefore keep the
+// value in memory too, as the example does: State does not have it yet. Plugins need not, for their keys include what is on its way.
 func (ch *Channel) Handle(f func(ctx context.Context, m *Message) Result) error {
 	if err := ch.readable(); err != nil {
 		return err
@@ -328,7 +331,7 @@ func (r Committed) ID(n int) string {
 // State reads durable state.
 type State struct{ store *store.Store }
 
-// State reads what Effects have made durable.
+// State reads what Effects have made durable; see Channel.Handle for what that leaves out.
 func (c *Connection) State() State { return State{c.node.Store()} }
 
 // Get returns the value of a key, and whether there is one.
