@@ -155,3 +155,42 @@ func TestTimeForAVerdictBeginsAtTheReturn(t *testing.T) {
 		}
 	})
 }
+
+// TestAHeldChannelIsLeftAndJoinedAgain: what held the old join up is not said of the next, for a sender does not send again to a reader that only waits.
+func TestAHeldChannelIsLeftAndJoinedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := enginetest.NewNetwork(t)
+		bob, alice := network.Connect(t, "bob"), network.Connect(t, "alice")
+		holds := bob.Join("work", rmds.ReadOnly)
+		if err := holds.Handle(func(context.Context, *rmds.Message) rmds.Result {
+			return rmds.Result{Verdict: rmds.Hold, Delay: time.Minute, Reason: "the printer is out of paper"}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		work := alice.Join("work", rmds.WriteOnly)
+		sendAll(t, work, numbered(1, 3))
+		time.Sleep(90 * time.Second)
+		if err := holds.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		var got collector
+		if err := bob.Join("work", rmds.ReadOnly).OnMessage(got.handle); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		network.Partition("alice", "bob")
+		sendAll(t, work, numbered(4, 6))
+		time.Sleep(100 * time.Millisecond)
+		network.Heal("alice", "bob")
+		time.Sleep(time.Hour)
+		if list := got.list(); fmt.Sprint(list) != fmt.Sprint(numbered(4, 6)) {
+			t.Errorf("handled %v", list)
+		}
+		for _, a := range alice.Accounts() {
+			if !a.Balanced() || a.Pending != 0 {
+				t.Errorf("%+v", a)
+			}
+		}
+	})
+}

@@ -143,7 +143,8 @@ func (l *receiver) deliver(it *item, d *Delivery) bool {
 	for {
 		ch := l.consumer(it)
 		if ch == nil {
-			return true // the join ended: the message is not ours any more
+			l.block(it, "") // what it waited for is no concern of the next
+			return true     // the join ended: the message is not ours any more
 		}
 		if tried == 0 && l.expired(it, &d.Message) {
 			l.expire(it, d, key)
